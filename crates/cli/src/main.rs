@@ -1,0 +1,2 @@
+//! The settled command.
+fn main() {}

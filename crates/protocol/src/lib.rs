@@ -1,0 +1,15 @@
+//! The rules of Settled as pure code.
+
+mod json;
+mod plan;
+mod time;
+mod words;
+
+pub use json::Json;
+pub use plan::{
+    CallPlan, CompensateOrder, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex, StepPlan,
+};
+pub use time::{Span, Timestamp};
+pub use words::{
+    Decision, Direction, IncidentKind, LegId, Outcome, SagaState, StepState, idempotency_key,
+};
