@@ -1,0 +1,302 @@
+//! What a store must do, and the errors that it may give.
+
+use settled_protocol::{Json, Record, SagaState, Timestamp};
+
+use crate::entry::{Append, Appended, SagaNo};
+
+/// What is known of a journal when it is opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The number for the next saga.
+    pub next_saga: SagaNo,
+    /// 32 random bytes made with the journal: what callback tokens are signed with.
+    pub secret: [u8; 32],
+}
+
+/// The one writer of a journal.
+pub trait Journal: Send {
+    /// What was found on opening.
+    fn opened(&self) -> &Opened;
+
+    /// Makes a batch durable, all of it in one transaction. Appends are applied in order.
+    ///
+    /// # Errors
+    /// [`CommitError`] says what is known of the batch. After [`CommitError::Unknown`] the writer
+    /// must be [`reopened`](Journal::reopen) before it is used again.
+    fn commit(&mut self, batch: &[Append]) -> Result<Vec<Appended>, CommitError>;
+
+    /// Closes whatever is open and opens it anew; what was committed before is then durable again,
+    /// also after an fsync that failed.
+    ///
+    /// # Errors
+    /// Where the journal cannot be opened.
+    fn reopen(&mut self) -> Result<(), CommitError>;
+
+    /// The `seq` of the last durable record of a saga, 0 for an unknown one: how to find out what
+    /// became of a batch whose commit failed.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn last_seq(&mut self, saga: SagaNo) -> Result<u32, ReadError>;
+
+    /// Removes up to `limit` sagas that were settled before `before` and have no open incident, with
+    /// everything of theirs. Returns how many were removed.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError>;
+}
+
+/// Reads what is durable; any number of these may be open beside the writer.
+pub trait Reader: Send {
+    /// A saga with its whole history.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] where the history has a hole or does not match its hashes.
+    fn load(&mut self, key: SagaKey<'_>) -> Result<Option<StoredSaga>, ReadError>;
+
+    /// The sagas to wake: those with `wake_at` no later than `until`, after `after`, in order of
+    /// `(wake_at, saga)`, `limit` at most.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn due(
+        &mut self,
+        after: Option<DueCursor>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Due, ReadError>;
+
+    /// Sagas that match, newest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the cursor is not one of ours.
+    fn list(
+        &mut self,
+        filter: &SagaFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<StoredSaga>, ReadError>;
+
+    /// Incidents that match, newest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the cursor is not one of ours.
+    fn incidents(
+        &mut self,
+        filter: &IncidentFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<IncidentRow>, ReadError>;
+
+    /// One incident by its id (`<saga id>~<number>`).
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError>;
+
+    /// Counts for metrics and start-up.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError>;
+}
+
+/// A journal that can be opened for reading as often as needed.
+pub trait Keeper: Send + Sync {
+    /// A new reader.
+    ///
+    /// # Errors
+    /// Where the journal cannot be opened.
+    fn reader(&self) -> Result<Box<dyn Reader>, ReadError>;
+}
+
+/// Names a saga.
+#[derive(Clone, Copy, Debug)]
+pub enum SagaKey<'a> {
+    /// By the caller's id.
+    Id(&'a str),
+    /// By its number.
+    No(SagaNo),
+}
+
+/// A saga as it stands in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSaga {
+    /// Its number.
+    pub no: SagaNo,
+    /// The caller's id.
+    pub id: String,
+    /// Its kind.
+    pub name: String,
+    /// Its input.
+    pub input: Json,
+    /// Its definition's canonical document.
+    pub definition: Json,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Not settled by then: compensate.
+    pub deadline_at: Option<Timestamp>,
+    /// When it was settled.
+    pub settled_at: Option<Timestamp>,
+    /// Its state, as last written.
+    pub state: SagaState,
+    /// Its whole history, in order.
+    pub records: Vec<Record>,
+    /// The chain hash of the last record.
+    pub chain: u64,
+}
+
+/// Where the last search for due sagas ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueCursor {
+    /// The wake-up time of the last saga.
+    pub wake_at: Timestamp,
+    /// Its number.
+    pub saga: SagaNo,
+}
+
+/// Sagas to wake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// In order of their wake-up time.
+    pub sagas: Vec<DueSaga>,
+    /// The earliest wake-up time after `until`, where the page was not full.
+    pub next: Option<Timestamp>,
+}
+
+/// One saga to wake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueSaga {
+    /// Its number.
+    pub saga: SagaNo,
+    /// When it is to be woken.
+    pub wake_at: Timestamp,
+}
+
+/// Which sagas to list; a field that is `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct SagaFilter {
+    /// In this state.
+    pub state: Option<SagaState>,
+    /// Of this kind.
+    pub name: Option<String>,
+    /// Accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Accepted before.
+    pub until: Option<Timestamp>,
+    /// With this text in id, name or input, in any case.
+    pub text: Option<String>,
+}
+
+/// Which incidents to list; a field that is `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct IncidentFilter {
+    /// Open ones, or resolved ones.
+    pub open: Option<bool>,
+    /// Of the saga with this id.
+    pub saga: Option<String>,
+    /// Of the step with this name.
+    pub step: Option<String>,
+    /// Whose request went to this participant (`host:port`, or `host`).
+    pub participant: Option<String>,
+}
+
+/// One page of a longer list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// In order.
+    pub items: Vec<T>,
+    /// Where to go on; none at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// A row of the incident table: the log table of old, kept by the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentRow {
+    /// `<saga id>~<number>`.
+    pub id: String,
+    /// The saga's id.
+    pub saga: String,
+    /// The saga's kind.
+    pub name: String,
+    /// The step's name.
+    pub step: String,
+    /// `action` or `compensation`.
+    pub direction: String,
+    /// Why a person is needed.
+    pub kind: String,
+    /// `host:port` of the request.
+    pub participant: Option<String>,
+    /// The request's URL.
+    pub request_url: Option<String>,
+    /// The request's method, headers and body as JSON.
+    pub request: Option<Json>,
+    /// The answer as JSON.
+    pub response: Option<Json>,
+    /// What went wrong.
+    pub error: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// `open` or `resolved`.
+    pub state: String,
+    /// What was decided.
+    pub decision: Option<String>,
+    /// Why.
+    pub note: Option<String>,
+    /// By whom.
+    pub resolved_by: Option<String>,
+    /// When.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// Counts over the whole journal; each costs what is unsettled, not what is settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Sagas whose wake-up time has come.
+    pub due: u64,
+    /// Unsettled sagas that wait for a later moment.
+    pub parked: u64,
+    /// When the oldest unsettled saga was accepted.
+    pub oldest_unsettled: Option<Timestamp>,
+    /// Incidents that nobody has settled.
+    pub open_incidents: u64,
+}
+
+/// Why a commit gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// There was no room; nothing of the batch was written and the journal is whole. The same batch
+    /// may be tried again when there is room.
+    #[error("the journal has no room left: {0}; free some disk space, it goes on by itself")]
+    Full(String),
+    /// Whether the batch is durable is not known: reopen, and read back.
+    #[error("the journal could not confirm a commit: {0}")]
+    Unknown(String),
+    /// The journal cannot be used; nothing of the batch was written.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The history of one saga is not what was written; the others are not touched by it.
+    #[error("saga {saga}: its history is damaged at event {seq}: {what}")]
+    Damaged {
+        /// The saga's id.
+        saga: String,
+        /// Where.
+        seq: u32,
+        /// What is wrong.
+        what: String,
+    },
+    /// The cursor was not given out by this list.
+    #[error("cursor: expected the `next_cursor` of an earlier answer")]
+    Cursor,
+    /// The store failed.
+    #[error("the journal cannot be read: {0}")]
+    Store(String),
+}
