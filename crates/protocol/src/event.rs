@@ -4,6 +4,8 @@
 //! An event is a fact: it carries what was decided or drawn at the time (the moment to try again,
 //! the reason for turning back), so that reading it later decides nothing anew.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::Json;
@@ -37,7 +39,7 @@ pub enum Event {
         /// 1, 2, … within the leg.
         attempt: u32,
         /// What is sent.
-        request: RequestRecord,
+        request: Arc<RequestRecord>,
     },
     /// The request was answered, or it is known that no answer will come.
     AttemptEnded {
@@ -67,7 +69,7 @@ pub enum Event {
         /// 1, 2, … within the leg.
         check: u32,
         /// What is sent.
-        request: RequestRecord,
+        request: Arc<RequestRecord>,
     },
     /// The question was answered, or it is known that no answer will come.
     CheckEnded {
@@ -243,7 +245,7 @@ impl Cause {
 pub struct Evidence {
     /// The last request, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<RequestRecord>,
+    pub request: Option<Arc<RequestRecord>>,
     /// The last answer, where one came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerRecord>,

@@ -26,7 +26,10 @@ impl Json {
     #[must_use]
     pub fn from_valid(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");
+        debug_assert!(
+            serde_json::from_str::<&RawValue>(&text).is_ok(),
+            "not JSON: {text}"
+        );
         Self(text)
     }
 

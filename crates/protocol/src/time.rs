@@ -9,13 +9,17 @@ use std::ops::{Add, Sub};
 use serde::{Deserialize, Serialize};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 /// A length of time in microseconds; never negative where it is made by [`Span::from_millis`] and
 /// its siblings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Span(pub i64);
 
@@ -53,7 +57,11 @@ impl Span {
 
 impl From<std::time::Duration> for Span {
     fn from(duration: std::time::Duration) -> Self {
-        Self(i64::try_from(duration.as_micros()).unwrap_or(Self::MAX.0).min(Self::MAX.0))
+        Self(
+            i64::try_from(duration.as_micros())
+                .unwrap_or(Self::MAX.0)
+                .min(Self::MAX.0),
+        )
     }
 }
 

@@ -162,13 +162,19 @@ impl LegId {
     /// The forward leg of a step.
     #[must_use]
     pub const fn action(step: StepIndex) -> Self {
-        Self { step, direction: Direction::Action }
+        Self {
+            step,
+            direction: Direction::Action,
+        }
     }
 
     /// The undoing leg of a step.
     #[must_use]
     pub const fn compensation(step: StepIndex) -> Self {
-        Self { step, direction: Direction::Compensation }
+        Self {
+            step,
+            direction: Direction::Compensation,
+        }
     }
 }
 

@@ -1,0 +1,438 @@
+//! The fold: how each event changes the state of its saga.
+//!
+//! Applying never decides and never fails on an event that `receive`, `decide` or the engine made
+//! for this very state. An event that does not fit (a damaged or foreign history) is refused and
+//! leaves the state as it was.
+
+use std::sync::Arc;
+
+use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
+use crate::json::Json;
+use crate::plan::OnUnknown;
+use crate::saga::{Call, CallKind, Doubt, Incident, Leg, NotDone, Phase, Saga};
+use crate::time::Timestamp;
+use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome, SagaState};
+
+/// A record that cannot follow the state it was applied to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({kind}) cannot follow: {why}")]
+pub struct Misfit {
+    /// The record's `seq`.
+    pub seq: u32,
+    /// The event's kind.
+    pub kind: &'static str,
+    /// What is wrong.
+    pub why: &'static str,
+}
+
+impl Saga {
+    /// Adds one record to what is known.
+    ///
+    /// # Errors
+    /// [`Misfit`] where the record cannot follow; the state is then unchanged.
+    pub fn apply(&mut self, record: &Record) -> Result<(), Misfit> {
+        if let Some(why) = self.misfit(record) {
+            return Err(Misfit {
+                seq: record.seq,
+                kind: record.event.kind(),
+                why,
+            });
+        }
+        self.seq = record.seq;
+        let at = record.at;
+        match &record.event {
+            Event::Submitted { deadline_at } => self.deadline_at = *deadline_at,
+            Event::AttemptStarted {
+                leg,
+                attempt,
+                request,
+            } => {
+                self.leg_mut(*leg).start_attempt(*attempt, at, request);
+            }
+            Event::AttemptEnded {
+                leg,
+                answer,
+                again_at,
+                arrives_until,
+                ..
+            } => {
+                self.end_attempt(*leg, answer, at, *again_at, *arrives_until);
+            }
+            Event::Unmakeable { leg, error } => self.mark_unmakeable(*leg, error),
+            Event::CheckStarted {
+                leg,
+                check,
+                request,
+            } => {
+                let leg = self.leg_mut(*leg);
+                leg.checks = *check;
+                leg.call = Some(Call {
+                    kind: CallKind::Check(*check),
+                    started_at: at,
+                });
+                leg.trace_mut().request = Some(Arc::clone(request));
+            }
+            Event::CheckEnded {
+                leg,
+                finding,
+                answer,
+                again_at,
+                ..
+            } => {
+                self.end_check(*leg, *finding, answer, *again_at);
+            }
+            Event::CallbackReceived {
+                leg,
+                outcome,
+                result,
+                again_at,
+            } => {
+                self.receive_callback(*leg, *outcome, result, *again_at);
+            }
+            Event::CallbackOverdue { leg } => {
+                let leg = self.leg_mut(*leg);
+                leg.doubt = Some(Doubt { until: at });
+                leg.phase = Phase::Open { again_at: at };
+            }
+            Event::CancelRequested { .. } => self.cancelled = true,
+            Event::Turned { reason } => {
+                self.turned = true;
+                self.reason = Some(reason.clone());
+            }
+            Event::IncidentOpened {
+                incident,
+                leg,
+                kind,
+                ..
+            } => {
+                self.incidents.push(Incident {
+                    leg: *leg,
+                    kind: *kind,
+                    open: true,
+                });
+                let leg = self.leg_mut(*leg);
+                leg.contradicted = false;
+                if *kind != IncidentKind::Contradiction {
+                    leg.phase = Phase::Incident(*incident);
+                }
+            }
+            Event::IncidentResolved {
+                incident,
+                leg,
+                resolution,
+            } => {
+                self.resolve(*incident, *leg, resolution, at);
+            }
+            Event::Settled { state } => {
+                self.settled = Some(*state);
+                self.settled_at = Some(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the record cannot follow, if it cannot.
+    fn misfit(&self, record: &Record) -> Option<&'static str> {
+        if record.seq != self.seq + 1 {
+            return Some("its number is not the next one");
+        }
+        if (self.seq == 0) != matches!(record.event, Event::Submitted { .. }) {
+            return Some("a history begins with its submission, and only there");
+        }
+        if let Some(leg) = record.event.leg()
+            && !self.has_leg(leg)
+        {
+            return Some("the plan has no such step or direction");
+        }
+        match &record.event {
+            Event::AttemptStarted { leg, attempt, .. } => {
+                let leg = self.leg(*leg);
+                (leg.call.is_some() || *attempt != leg.attempts + 1 || leg.is_resolved())
+                    .then_some("the step is being called or is settled")
+            }
+            Event::AttemptEnded { leg, attempt, .. } => {
+                (!self.leg(*leg).awaits(CallKind::Attempt(*attempt)))
+                    .then_some("no such attempt is awaited")
+            }
+            Event::CheckStarted { leg, check, .. } => {
+                let leg = self.leg(*leg);
+                (leg.call.is_some() || *check != leg.checks + 1 || leg.is_resolved())
+                    .then_some("the step is being called or is settled")
+            }
+            Event::CheckEnded { leg, check, .. } => {
+                (!self.leg(*leg).awaits(CallKind::Check(*check)))
+                    .then_some("no such check is awaited")
+            }
+            Event::CallbackOverdue { leg } => {
+                (!matches!(self.leg(*leg).phase, Phase::Pending { .. }))
+                    .then_some("no callback is awaited")
+            }
+            Event::Turned { .. } => (self.turned || self.settled.is_some())
+                .then_some("the saga goes back already, or is settled"),
+            Event::IncidentOpened { incident, .. } => (*incident as usize
+                != self.incidents.len() + 1)
+                .then_some("its incident is not the next one"),
+            Event::IncidentResolved { incident, leg, .. } => {
+                let known = (*incident as usize)
+                    .checked_sub(1)
+                    .and_then(|index| self.incidents.get(index));
+                (!known.is_some_and(|known| known.open && known.leg == *leg))
+                    .then_some("no such incident is open")
+            }
+            Event::Settled { state } => (self.settled.is_some() || !state.is_settled())
+                .then_some("the saga is settled already, or this is no end"),
+            Event::Unmakeable { leg, .. } => {
+                let leg = self.leg(*leg);
+                (leg.call.is_some() || leg.is_resolved())
+                    .then_some("the step is being called or is settled")
+            }
+            Event::Submitted { .. }
+            | Event::CallbackReceived { .. }
+            | Event::CancelRequested { .. } => None,
+        }
+    }
+
+    fn end_attempt(
+        &mut self,
+        id: LegId,
+        answer: &AnswerRecord,
+        at: Timestamp,
+        again_at: Timestamp,
+        arrives_until: Timestamp,
+    ) {
+        let callback_timeout = self.step_plan(id).callback_timeout;
+        let ask_at = again_at;
+        let leg = self.leg_mut(id);
+        leg.call = None;
+        if leg.is_resolved() {
+            // A callback was quicker than the answer to its own request; they should agree.
+            leg.contradicted |= answer.outcome == Outcome::Refused && leg.phase == Phase::Done;
+            return;
+        }
+        if answer.outcome != Outcome::Done {
+            leg.trace_mut().answer = Some(answer.clone());
+        }
+        let early = leg.early.take();
+        match (answer.outcome, early) {
+            (Outcome::Done, _) => {
+                let result = answer.body.clone().unwrap_or_else(Json::null);
+                self.mark_done(id, result);
+            }
+            (Outcome::Refused, None) => self.mark_refused(id, again_at),
+            (Outcome::Refused, Some(_)) => {
+                leg.doubt = Some(Doubt { until: at });
+                leg.phase = Phase::Open { again_at };
+            }
+            (_, Some((Answered::Done, result))) => self.mark_done(id, result),
+            (_, Some((Answered::Refused, _))) => self.mark_refused(id, again_at),
+            (Outcome::Unknown, None) => {
+                leg.doubt = Some(Doubt {
+                    until: arrives_until,
+                });
+                leg.phase = Phase::Open { again_at };
+            }
+            (Outcome::NotSent, None) => leg.phase = Phase::Open { again_at },
+            (Outcome::Pending, None) => {
+                leg.phase = Phase::Pending {
+                    until: at + callback_timeout,
+                    ask_at,
+                };
+            }
+        }
+    }
+
+    fn end_check(
+        &mut self,
+        id: LegId,
+        finding: Finding,
+        answer: &AnswerRecord,
+        again_at: Timestamp,
+    ) {
+        let leg = self.leg_mut(id);
+        let asked_at = match leg.call.take() {
+            Some(call) => call.started_at,
+            None => return,
+        };
+        if leg.is_resolved() {
+            return;
+        }
+        match (finding, leg.phase) {
+            (Finding::Happened, _) => {
+                let result = answer.body.clone().unwrap_or_else(Json::null);
+                self.mark_done(id, result);
+            }
+            // Accepted is not yet done: while the callback may still come, "not yet" is no news.
+            (_, Phase::Pending { until, .. }) => {
+                leg.phase = Phase::Pending {
+                    until,
+                    ask_at: again_at,
+                };
+            }
+            (Finding::DidNotHappen, _) => {
+                leg.vain_checks = 0;
+                leg.doubt = leg.doubt.filter(|doubt| asked_at < doubt.until);
+                leg.phase = Phase::Open { again_at };
+            }
+            (Finding::Inconclusive, _) => {
+                leg.vain_checks += 1;
+                leg.trace_mut().answer = Some(answer.clone());
+                leg.phase = Phase::Open { again_at };
+            }
+        }
+    }
+
+    fn receive_callback(
+        &mut self,
+        id: LegId,
+        outcome: Answered,
+        result: &Json,
+        again_at: Timestamp,
+    ) {
+        let leg = self.leg_mut(id);
+        match (leg.phase, outcome) {
+            (Phase::Done, Answered::Done) | (Phase::NotDone(_), Answered::Refused) => {}
+            (Phase::Done | Phase::NotDone(_) | Phase::Abandoned, _) => leg.contradicted = true,
+            _ if matches!(
+                leg.call,
+                Some(Call {
+                    kind: CallKind::Attempt(_),
+                    ..
+                })
+            ) =>
+            {
+                leg.early = Some((outcome, result.clone()));
+            }
+            (_, Answered::Done) => self.mark_done(id, result.clone()),
+            (_, Answered::Refused) => self.mark_refused(id, again_at),
+        }
+    }
+
+    fn mark_done(&mut self, id: LegId, result: Json) {
+        let finished = self.finished + 1;
+        let leg = self.leg_mut(id);
+        leg.phase = Phase::Done;
+        leg.doubt = None;
+        leg.result = Some(result);
+        leg.trace = None;
+        leg.edited = None;
+        if id.direction == Direction::Action {
+            self.finished = finished;
+            self.steps[usize::from(id.step)].finished = finished;
+        }
+    }
+
+    /// A refusal settles a leg only if no earlier attempt of it is in doubt, or if the participant
+    /// honours the key so that its latest answer speaks for all of them.
+    fn mark_refused(&mut self, id: LegId, again_at: Timestamp) {
+        let speaks_for_all = self.step_plan(id).on_unknown == OnUnknown::Retry;
+        let leg = self.leg_mut(id);
+        if leg.doubt.is_some() && !speaks_for_all {
+            leg.phase = Phase::Open { again_at };
+        } else {
+            self.mark_not_done(id, NotDone::Refused);
+        }
+    }
+
+    fn mark_not_done(&mut self, id: LegId, why: NotDone) {
+        let leg = self.leg_mut(id);
+        leg.doubt = None;
+        leg.phase = Phase::NotDone(why);
+        if id.direction == Direction::Action {
+            self.failed.get_or_insert(id.step);
+        }
+    }
+
+    fn mark_unmakeable(&mut self, id: LegId, error: &str) {
+        let leg = self.leg_mut(id);
+        leg.trace_mut().answer = Some(AnswerRecord {
+            outcome: Outcome::NotSent,
+            status: None,
+            headers: Vec::new(),
+            body: None,
+            error: Some(error.to_owned()),
+        });
+        // With an earlier attempt in doubt this one says nothing of that one.
+        leg.unmakeable = true;
+        if leg.doubt.is_none() && !matches!(leg.phase, Phase::Pending { .. }) {
+            self.mark_not_done(id, NotDone::Unmakeable);
+        }
+    }
+
+    fn resolve(&mut self, incident: u32, id: LegId, resolution: &Resolution, at: Timestamp) {
+        let incident = &mut self.incidents[incident as usize - 1];
+        incident.open = false;
+        let kind = incident.kind;
+        if self.settled.is_some() {
+            return;
+        }
+        if kind == IncidentKind::Contradiction && resolution.decision == Decision::Abandon {
+            return;
+        }
+        match resolution.decision {
+            Decision::Done => {
+                // A contradiction that a person confirms: the step did take effect after all.
+                if self.leg(id).phase != Phase::Done {
+                    self.mark_done(id, resolution.result.clone().unwrap_or_else(Json::null));
+                }
+            }
+            Decision::NotDone => self.witness_not_done(id, at),
+            Decision::Retry => {
+                let leg = self.leg_mut(id);
+                leg.forgive(at);
+                leg.edited = resolution.body.clone().or_else(|| leg.edited.take());
+            }
+            Decision::Abandon => self.leg_mut(id).phase = Phase::Abandoned,
+        }
+    }
+
+    /// A person saw that the call did not happen. What must be done all the same is called again:
+    /// a compensation, or a step after the pivot. A step before the pivot has failed.
+    fn witness_not_done(&mut self, id: LegId, at: Timestamp) {
+        let must_be_done =
+            id.direction == Direction::Compensation || (self.is_past_pivot() && !self.turned);
+        if must_be_done {
+            let leg = self.leg_mut(id);
+            leg.doubt = None;
+            leg.forgive(at);
+        } else {
+            self.mark_not_done(id, NotDone::Witnessed);
+        }
+    }
+
+    /// The saga's state (the word that everybody sees), at a given moment.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> SagaState {
+        match self.settled {
+            Some(state) => state,
+            None if self.waits_only_for_people(now) => SagaState::Stuck,
+            None if self.turned => SagaState::Compensating,
+            None => SagaState::Running,
+        }
+    }
+}
+
+impl Leg {
+    fn start_attempt(&mut self, attempt: u32, at: Timestamp, request: &Arc<RequestRecord>) {
+        self.attempts = attempt;
+        self.first_attempt_at.get_or_insert(at);
+        self.call = Some(Call {
+            kind: CallKind::Attempt(attempt),
+            started_at: at,
+        });
+        self.phase = Phase::Open { again_at: at };
+        self.trace_mut().request = Some(Arc::clone(request));
+    }
+
+    fn awaits(&self, kind: CallKind) -> bool {
+        self.call.is_some_and(|call| call.kind == kind)
+    }
+
+    /// Starts the policy's count anew.
+    fn forgive(&mut self, at: Timestamp) {
+        self.forgiven = self.attempts;
+        self.vain_checks = 0;
+        self.unmakeable = false;
+        self.first_attempt_at = None;
+        self.phase = Phase::Open { again_at: at };
+    }
+}
