@@ -1,0 +1,173 @@
+//! What a saga is made of, as somebody writes it down: the submission document, compiled.
+//!
+//! A [`Submission`] is parsed and checked here, its steps compiled once per distinct text into a
+//! [`Definition`], requests rendered from its templates, and answers read by its rules. Nothing
+//! here reads a clock, sends anything or decides what is done next: the same text and the same
+//! values give the same result, on every machine and in every year.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ::http::{HeaderName, HeaderValue, Method, Uri};
+use bytes::Bytes;
+use settled_protocol::{Json, LegId, Outcome, Plan, Span, StepIndex};
+
+use crate::participant::Answer;
+
+mod invalid;
+
+pub use invalid::{Invalid, Unmakeable};
+
+/// A document that asks for a saga, checked and compiled.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The id that the caller chose; without one the caller gets a new one.
+    pub id: Option<String>,
+    /// The kind of saga, for search and metrics.
+    pub name: String,
+    /// What the caller hands to the steps.
+    pub input: Json,
+    /// Not settled in this time, and before the pivot: compensate.
+    pub deadline: Option<Span>,
+    /// What is to be done.
+    pub definition: Arc<Definition>,
+}
+
+/// The compiled definitions that were used last.
+#[derive(Debug, Default)]
+pub struct Definitions {}
+
+impl Definitions {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a submission.
+    pub fn parse(&self, _body: &[u8]) -> Result<Submission, Invalid> {
+        Err(Invalid::new("", "not built yet"))
+    }
+
+    /// Compiles a definition's document, as the journal keeps it.
+    pub fn compile(&self, _document: &str) -> Result<Arc<Definition>, Invalid> {
+        Err(Invalid::new("", "not built yet"))
+    }
+}
+
+/// A saga's steps, compiled: the plan for the core, templates for the requests and rules for the
+/// answers.
+pub struct Definition {
+    plan: Arc<Plan>,
+    document: Json,
+    digest: [u8; 32],
+}
+
+impl fmt::Debug for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Definition").field(&self.document).finish()
+    }
+}
+
+/// The values that templates may speak of.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// `saga.id`.
+    pub saga_id: &'a str,
+    /// `key`: the idempotency key of the leg that is called, or asked about.
+    pub key: &'a str,
+    /// `input`.
+    pub input: &'a Json,
+    /// `steps.NAME.result`: what a step returned, where it is done.
+    pub results: &'a dyn Fn(StepIndex) -> Option<&'a Json>,
+}
+
+/// A request made from its template. What every request carries besides (the idempotency key, the
+/// trace) is not the definition's to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The HTTP method.
+    pub method: Method,
+    /// An absolute `http` or `https` URL.
+    pub url: Uri,
+    /// The step's own headers, and `content-type` where there is a body.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body as it is sent.
+    pub body: Option<Bytes>,
+    /// The body as it is recorded.
+    pub body_json: Option<Json>,
+    /// The time limit of the whole exchange.
+    pub timeout: Span,
+}
+
+/// What the answer to an action or a compensation means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// What is known now.
+    pub outcome: Outcome,
+    /// Why, in words; none where the call is done.
+    pub message: Option<String>,
+    /// How long the participant asks to be left alone.
+    pub retry_after: Option<Span>,
+    /// The body as JSON: `null` where it is empty, a string where it is not JSON.
+    pub result: Json,
+}
+
+/// What the answer to a check means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// The operation happened, and this is what the participant says it returned.
+    Happened(Json),
+    /// It did not happen.
+    DidNotHappen,
+    /// The answer does not tell, and why not.
+    Inconclusive(String),
+}
+
+impl Definition {
+    /// What the core needs to know.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The definition as canonical JSON, every default written out: equal meaning gives equal text,
+    /// and [`Definitions::compile`] reads it back.
+    pub fn document(&self) -> &Json {
+        &self.document
+    }
+
+    /// SHA-256 of the document.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Makes the request of a leg; `edited_body` is sent instead of the template's body where a
+    /// person edited it.
+    pub fn request(
+        &self,
+        _leg: LegId,
+        _scope: &Scope<'_>,
+        _edited_body: Option<&Json>,
+    ) -> Result<Rendered, Unmakeable> {
+        Err(Unmakeable::new("", "not built yet"))
+    }
+
+    /// Makes the request that asks whether a leg happened; `scope.key` is the key of that leg.
+    pub fn check_request(&self, _leg: LegId, _scope: &Scope<'_>) -> Result<Rendered, Unmakeable> {
+        Err(Unmakeable::new("", "not built yet"))
+    }
+
+    /// Says what the answer to a leg's request means.
+    pub fn read_answer(&self, _leg: LegId, _answer: &Answer) -> Reading {
+        Reading {
+            outcome: Outcome::Unknown,
+            message: None,
+            retry_after: None,
+            result: Json::null(),
+        }
+    }
+
+    /// Says what the answer to a check means.
+    pub fn read_finding(&self, _leg: LegId, _answer: &Answer) -> Finding {
+        Finding::Inconclusive("not built yet".to_owned())
+    }
+}
