@@ -218,13 +218,15 @@ impl Saga {
                 let result = answer.body.clone().unwrap_or_else(Json::null);
                 self.mark_done(id, result);
             }
-            (Outcome::Refused, None) => self.mark_refused(id, again_at),
-            (Outcome::Refused, Some(_)) => {
+            // The participant said both yes and no: nobody knows.
+            (Outcome::Refused, Some((Answered::Done, _))) => {
                 leg.doubt = Some(Doubt { until: at });
                 leg.phase = Phase::Open { again_at };
             }
             (_, Some((Answered::Done, result))) => self.mark_done(id, result),
-            (_, Some((Answered::Refused, _))) => self.mark_refused(id, again_at),
+            (Outcome::Refused, None) | (_, Some((Answered::Refused, _))) => {
+                self.mark_refused(id, again_at);
+            }
             (Outcome::Unknown, None) => {
                 leg.doubt = Some(Doubt {
                     until: arrives_until,
