@@ -18,12 +18,14 @@ pub struct Append {
     pub plan: Arc<Plan>,
     /// Set for a saga that is being submitted; then the first record has `seq` 1.
     pub new: Option<Box<NewSaga>>,
-    /// The events, in order, continuing the saga's history without a hole.
+    /// The events, in order, continuing the saga's history without a hole; there may be none where
+    /// only the row changes.
     pub records: Vec<Record>,
     /// The chain hash of the record before the first one; 0 for a new saga.
     pub chain: u64,
-    /// What the saga's row says after these events.
-    pub row: SagaRow,
+    /// What the saga's row says after these events, where that has changed; always set for a new
+    /// saga.
+    pub row: Option<SagaRow>,
 }
 
 /// What is kept of a submission besides its events.

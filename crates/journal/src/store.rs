@@ -141,6 +141,8 @@ pub struct StoredSaga {
     pub settled_at: Option<Timestamp>,
     /// Its state, as last written.
     pub state: SagaState,
+    /// When a coordinator must look at it again, as last written.
+    pub wake_at: Option<Timestamp>,
     /// Its whole history, in order.
     pub records: Vec<Record>,
     /// The chain hash of the last record.

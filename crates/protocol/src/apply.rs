@@ -41,7 +41,10 @@ impl Saga {
         self.seq = record.seq;
         let at = record.at;
         match &record.event {
-            Event::Submitted { deadline_at } => self.deadline_at = *deadline_at,
+            Event::Submitted { deadline_at, trace } => {
+                self.deadline_at = *deadline_at;
+                self.trace.clone_from(trace);
+            }
             Event::AttemptStarted {
                 leg,
                 attempt,

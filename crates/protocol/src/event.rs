@@ -31,6 +31,8 @@ pub enum Event {
     Submitted {
         /// Not settled by then, and before the pivot: compensate.
         deadline_at: Option<Timestamp>,
+        /// The W3C trace id of whoever asked, as 32 hexadecimal digits.
+        trace: Option<Box<str>>,
     },
     /// A request is about to be sent (R1).
     AttemptStarted {

@@ -18,6 +18,7 @@ pub struct Saga {
     pub(crate) steps: Vec<Step>,
     pub(crate) seq: u32,
     pub(crate) deadline_at: Option<Timestamp>,
+    pub(crate) trace: Option<Box<str>>,
     pub(crate) cancelled: bool,
     pub(crate) turned: bool,
     pub(crate) reason: Option<Reason>,
@@ -145,6 +146,7 @@ impl Saga {
             steps,
             seq: 0,
             deadline_at: None,
+            trace: None,
             cancelled: false,
             turned: false,
             reason: None,
@@ -178,6 +180,12 @@ impl Saga {
     #[must_use]
     pub fn deadline_at(&self) -> Option<Timestamp> {
         self.deadline_at
+    }
+
+    /// The W3C trace id of whoever asked for the saga.
+    #[must_use]
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
     }
 
     /// `completed` or `compensated`, once nothing is left to do.

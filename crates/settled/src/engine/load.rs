@@ -1,0 +1,160 @@
+//! How a saga comes back into memory: because its time has come, or because somebody speaks to it.
+//!
+//! There is no other way to recover than this one: fold the history, say of every awaited answer
+//! that it is lost, and go on.
+
+use std::sync::Arc;
+
+use settled_journal::{ReadError, SagaNo, SagaRow, StoredSaga};
+use settled_protocol::{Input, Timestamp};
+
+use super::in_flight::{Consequence, InFlight};
+use super::{Command, Engine, LoadKey, Outgoing, Reply};
+use crate::snapshot::SagaSnapshot;
+
+impl<R> Engine<R> {
+    /// Somebody speaks to a saga.
+    pub(super) fn command(&mut self, now: Timestamp, saga: String, command: Command, reply: R) {
+        if let Some(no) = self.by_id.get(&*saga).copied() {
+            self.tell(now, no, command, reply);
+            return;
+        }
+        let key = LoadKey::Id(saga);
+        if let Some(waiting) = self.loads.get_mut(&key) {
+            waiting.push((command, reply));
+            return;
+        }
+        self.loads.insert(key.clone(), vec![(command, reply)]);
+        self.due.load_begins();
+        self.out.push(Outgoing::Load(key));
+    }
+
+    /// Passes a command on to a saga in memory. The answer goes out once everything that it rests
+    /// on is durable.
+    fn tell(&mut self, now: Timestamp, no: SagaNo, command: Command, reply: R) {
+        let random = self.random.u64(..);
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        if !flight.durable {
+            // Its submission is not durable yet: for everybody else it does not exist.
+            flight.early.push((command, reply));
+            return;
+        }
+        let input = match command {
+            Command::Cancel { by } => Input::Cancel { by },
+            Command::Callback {
+                leg,
+                outcome,
+                result,
+            } => Input::Callback {
+                leg,
+                outcome,
+                result,
+                random,
+            },
+            Command::Resolve {
+                incident,
+                resolution,
+            } => Input::Resolve {
+                incident,
+                resolution,
+            },
+        };
+        let answer = match flight.at.saga.receive(now, input) {
+            Ok(event) => {
+                if let Some(event) = event {
+                    self.observer.told(&flight.at, &event);
+                    flight.record(now, event);
+                }
+                Reply::Accepted
+            }
+            Err(refusal) => Reply::Refused(refusal),
+        };
+        if flight.is_saved() {
+            self.out.push(Outgoing::Reply(reply, answer));
+        } else {
+            flight.then.push(Consequence::Reply(reply, answer));
+        }
+        self.advance(now, no);
+    }
+
+    /// Commands that came while the submission was on its way to the journal.
+    pub(super) fn run_early(&mut self, now: Timestamp, no: SagaNo) {
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        for (command, reply) in std::mem::take(&mut flight.early) {
+            self.tell(now, no, command, reply);
+        }
+    }
+
+    /// The journal has answered a load.
+    pub(super) fn loaded(
+        &mut self,
+        now: Timestamp,
+        key: LoadKey,
+        result: Result<Option<Box<StoredSaga>>, ReadError>,
+    ) {
+        let Some(commands) = self.loads.remove(&key) else {
+            return;
+        };
+        self.due.load_ended();
+        let stored = match result {
+            Ok(Some(stored)) => *stored,
+            Ok(None) => return self.reply_all(commands, || Reply::NotFound),
+            Err(error) => {
+                self.observer.trouble(&error.to_string());
+                if matches!(error, ReadError::Store(_)) {
+                    // Not the saga's fault; it stays due.
+                    self.due.begin_anew(now);
+                }
+                return self.reply_all(commands, || Reply::Broken(error.to_string()));
+            }
+        };
+        let no = stored.no;
+        if !self.sagas.contains_key(&no)
+            && let Err(error) = self.take_up(now, stored)
+        {
+            self.observer.trouble(&error);
+            return self.reply_all(commands, || Reply::Broken(error.clone()));
+        }
+        for (command, reply) in commands {
+            self.tell(now, no, command, reply);
+        }
+        self.answer_waiters(now, no);
+        self.advance(now, no);
+    }
+
+    /// Puts a stored saga into memory. Whatever it was waiting for is lost.
+    fn take_up(&mut self, now: Timestamp, stored: StoredSaga) -> Result<(), String> {
+        let chain = stored.chain;
+        let wake_at = stored.wake_at;
+        let state = stored.state;
+        let id = stored.id.clone();
+        let at = SagaSnapshot::from_stored(stored, &self.definitions)
+            .map_err(|error| format!("saga {id}: {error}"))?;
+        let row = SagaRow {
+            state,
+            wake_at,
+            settled_at: at.saga.settled_at(),
+        };
+        let no: SagaNo = at.no;
+        let mut flight = InFlight::new(at, chain, row);
+        flight.durable = true;
+        for lost in flight.at.saga.lost_calls(self.random.u64(..)) {
+            if let Ok(Some(event)) = flight.at.saga.receive(now, lost) {
+                flight.record(now, event);
+            }
+        }
+        self.by_id.insert(Arc::clone(&flight.at.id), no);
+        self.sagas.insert(no, flight);
+        Ok(())
+    }
+
+    fn reply_all(&mut self, commands: Vec<(Command, R)>, answer: impl Fn() -> Reply) {
+        for (_, reply) in commands {
+            self.out.push(Outgoing::Reply(reply, answer()));
+        }
+    }
+}

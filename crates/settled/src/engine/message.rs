@@ -1,0 +1,186 @@
+//! What goes into the engine and what comes out of it: the whole of its contact with the world.
+
+use std::sync::Arc;
+
+use settled_journal::{Append, Appended, Due, DueCursor, ReadError, SagaNo, StoredSaga};
+use settled_protocol::{Answered, Json, LegId, Record, Refusal, Resolution, Timestamp};
+
+use crate::definition::Submission;
+use crate::participant::{Answer, Request};
+use crate::snapshot::SagaSnapshot;
+
+/// Names one call to a participant; never used twice in the life of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// Something that happened, for the engine to act on. `R` is whatever carries a [`Reply`] back.
+#[derive(Debug)]
+pub enum Incoming<R> {
+    /// Somebody asks for a saga.
+    Submit {
+        /// Checked and compiled.
+        submission: Box<Submission>,
+        /// The id: the caller's, or one made for them.
+        id: String,
+        /// The `traceparent` that the request came with.
+        trace: Option<String>,
+        /// Hold the answer until the saga is settled or stuck, but no longer than this.
+        wait_until: Option<Timestamp>,
+        /// Who asks.
+        reply: R,
+    },
+    /// Somebody speaks to a saga that is there already.
+    Command {
+        /// The saga's id.
+        saga: String,
+        /// What they say.
+        command: Command,
+        /// Who asks.
+        reply: R,
+    },
+    /// Somebody wants to see this saga's records from now on, in [`Outgoing::Publish`].
+    Watch {
+        /// The saga's id.
+        saga: String,
+    },
+    /// One who watched has left.
+    Unwatch {
+        /// The saga's id.
+        saga: String,
+    },
+    /// The fate of an [`Outgoing::Append`].
+    Appended {
+        /// Whose.
+        saga: SagaNo,
+        /// What became of it.
+        result: Result<Appended, AppendRefused>,
+    },
+    /// The answer to an [`Outgoing::Load`].
+    Loaded {
+        /// What was asked for.
+        key: LoadKey,
+        /// What was found.
+        result: Result<Option<Box<StoredSaga>>, ReadError>,
+    },
+    /// The answer to an [`Outgoing::FindDue`].
+    DueFound(Result<Due, ReadError>),
+    /// The answer to an [`Outgoing::Send`].
+    Answered {
+        /// Which call.
+        call: CallId,
+        /// What came back.
+        answer: Answer,
+    },
+    /// Take nothing new, let what is under way end.
+    Drain,
+}
+
+/// What can be said to a saga.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Go back.
+    Cancel {
+        /// Who asks.
+        by: String,
+    },
+    /// A participant's later answer.
+    Callback {
+        /// For which leg.
+        leg: LegId,
+        /// What became of it.
+        outcome: Answered,
+        /// What it returned.
+        result: Json,
+    },
+    /// A person's decision.
+    Resolve {
+        /// The incident's number in its saga.
+        incident: u32,
+        /// The decision.
+        resolution: Resolution,
+    },
+}
+
+/// Why an append was not written, and never will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendRefused(pub String);
+
+/// What to load.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LoadKey {
+    /// By the caller's id.
+    Id(String),
+    /// By number.
+    No(SagaNo),
+}
+
+/// Something for the world to do.
+#[derive(Debug)]
+pub enum Outgoing<R> {
+    /// Make these events durable; answer with [`Incoming::Appended`].
+    Append(Append),
+    /// Read a saga; answer with [`Incoming::Loaded`].
+    Load(LoadKey),
+    /// Find sagas to wake; answer with [`Incoming::DueFound`].
+    FindDue {
+        /// After the last one found.
+        after: Option<DueCursor>,
+        /// Whose time has come by then.
+        until: Timestamp,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Send a request, once; answer with [`Incoming::Answered`].
+    Send {
+        /// Its name.
+        call: CallId,
+        /// What to send.
+        request: Request,
+    },
+    /// Answer somebody.
+    Reply(R, Reply),
+    /// Hand records to those who watch.
+    Publish {
+        /// The saga's id.
+        saga: Arc<str>,
+        /// The records that became durable.
+        records: Vec<Record>,
+    },
+    /// Nothing is under way any more, after [`Incoming::Drain`].
+    Drained,
+}
+
+/// An answer to somebody who asked.
+#[derive(Debug)]
+pub enum Reply {
+    /// The saga is taken, durably.
+    Taken(Box<SagaSnapshot>),
+    /// The same id with the same content is there already.
+    Known(SagaNo),
+    /// The same id with other content is there already.
+    Conflict,
+    /// The saga cannot be taken durably now.
+    Unavailable(String),
+    /// The saga that was waited for is settled, or stuck.
+    Ended {
+        /// As it stands.
+        saga: Box<SagaSnapshot>,
+        /// Whether this submission made it.
+        new: bool,
+    },
+    /// The time to wait is over, and the saga is not settled.
+    StillRunning {
+        /// Which saga.
+        saga: SagaNo,
+        /// Whether this submission made it.
+        new: bool,
+    },
+    /// What was said is on record (or was already).
+    Accepted,
+    /// What was said does not fit.
+    Refused(Refusal),
+    /// There is no such saga.
+    NotFound,
+    /// The saga's record cannot be read.
+    Broken(String),
+}

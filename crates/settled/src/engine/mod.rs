@@ -1,0 +1,569 @@
+//! The one loop: journal the event, apply it, decide what is next, do it; its outcome is an event.
+//!
+//! ```text
+//!            Incoming                            Outgoing
+//!   submit, answer, callback,   ┌────────┐   append, load, find due
+//!   cancel, appended, loaded ──▶│ Engine │──▶ send, reply, publish
+//!                               └────────┘
+//! ```
+//!
+//! The engine owns every saga that is being driven and does nothing itself: no clock, no network,
+//! no database, no thread. What it wants done comes out as [`Outgoing`], and what became of that
+//! goes in as [`Incoming`]. A production driver carries these to tokio and a journal; a simulator
+//! carries them to whatever it pleases, on one thread, in any order.
+//!
+//! Memory follows the work in flight: a saga that waits for longer than [`Settings::park_after`],
+//! or for a person, is forgotten until the journal says that its time has come. Recovery is the same
+//! thing: after a start, every unfinished saga's time has come.
+
+mod due;
+mod headers;
+mod in_flight;
+mod limits;
+mod load;
+mod message;
+mod submit;
+mod timers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use settled_journal::{Append, Appended, SagaNo};
+use settled_protocol::{
+    AnswerRecord, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Span, Task,
+    Timestamp, idempotency_key,
+};
+
+use self::due::DueSearch;
+use self::in_flight::{Consequence, InFlight, OpenCall, OpenCallKind};
+use self::limits::Slots;
+pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
+use self::timers::{Timer, Timers};
+use crate::callback::CallbackKey;
+use crate::definition::{self, Definitions, Rendered, Scope};
+use crate::observe::Observer;
+use crate::participant::Answer;
+use crate::snapshot::SagaSnapshot;
+
+/// How much the engine takes on at once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The most sagas in memory; what comes on top waits in the journal.
+    pub max_in_flight: usize,
+    /// The most calls to one participant at a time.
+    pub max_calls_per_participant: u32,
+    /// A saga that has to wait for longer than this is forgotten until its time comes.
+    pub park_after: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 10_000,
+            max_calls_per_participant: 256,
+            park_after: Span::from_secs(1),
+        }
+    }
+}
+
+/// Drives sagas. See the module's text.
+pub struct Engine<R> {
+    settings: Settings,
+    definitions: Arc<Definitions>,
+    observer: Arc<dyn Observer>,
+    callbacks: CallbackKey,
+    random: fastrand::Rng,
+    next_saga: SagaNo,
+    next_call: u64,
+    sagas: HashMap<SagaNo, InFlight<R>>,
+    by_id: HashMap<Arc<str>, SagaNo>,
+    calls: HashMap<CallId, OpenCall>,
+    slots: Slots,
+    timers: Timers,
+    loads: HashMap<LoadKey, Vec<(Command, R)>>,
+    due: DueSearch,
+    waiting: HashMap<SagaNo, Vec<Waiter<R>>>,
+    watched: HashMap<String, usize>,
+    draining: bool,
+    drained: bool,
+    out: Vec<Outgoing<R>>,
+}
+
+/// Somebody who waits for a saga's end.
+struct Waiter<R> {
+    reply: R,
+    until: Timestamp,
+    new: bool,
+}
+
+impl<R> Engine<R> {
+    /// An engine over a journal that was just opened: `next_saga` and `secret` are the journal's,
+    /// `seed` is for jitter.
+    pub fn new(
+        settings: Settings,
+        definitions: Arc<Definitions>,
+        observer: Arc<dyn Observer>,
+        next_saga: SagaNo,
+        secret: [u8; 32],
+        seed: u64,
+    ) -> Self {
+        Self {
+            slots: Slots::new(settings.max_calls_per_participant),
+            settings,
+            definitions,
+            observer,
+            callbacks: CallbackKey::new(secret),
+            random: fastrand::Rng::with_seed(seed),
+            next_saga,
+            next_call: 0,
+            sagas: HashMap::new(),
+            by_id: HashMap::new(),
+            calls: HashMap::new(),
+            timers: Timers::default(),
+            loads: HashMap::new(),
+            due: DueSearch::default(),
+            waiting: HashMap::new(),
+            watched: HashMap::new(),
+            draining: false,
+            drained: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Acts on something that happened.
+    pub fn handle(&mut self, now: Timestamp, incoming: Incoming<R>) {
+        match incoming {
+            Incoming::Submit {
+                submission,
+                id,
+                trace,
+                wait_until,
+                reply,
+            } => {
+                self.submit(now, *submission, id, trace.as_deref(), wait_until, reply);
+            }
+            Incoming::Command {
+                saga,
+                command,
+                reply,
+            } => self.command(now, saga, command, reply),
+            Incoming::Watch { saga } => *self.watched.entry(saga).or_default() += 1,
+            Incoming::Unwatch { saga } => self.unwatch(saga),
+            Incoming::Appended { saga, result } => self.appended(now, saga, result),
+            Incoming::Loaded { key, result } => self.loaded(now, key, result),
+            Incoming::DueFound(found) => self.due_found(now, found),
+            Incoming::Answered { call, answer } => self.answered(now, call, &answer),
+            Incoming::Drain => self.draining = true,
+        }
+    }
+
+    /// Does what has become due, and looks for more work where there is room. Call it after a
+    /// batch of [`Engine::handle`] and at [`Engine::wake_at`].
+    pub fn tick(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Saga(no) => {
+                    if let Some(flight) = self.sagas.get_mut(&no) {
+                        flight.timer_at = None;
+                    }
+                    self.advance(now, no);
+                }
+                Timer::Waiter(no) => self.expire_waiters(now, no),
+            }
+        }
+        self.find_due(now);
+        if self.draining && !self.drained && self.calls.is_empty() && self.is_saved() {
+            self.drained = true;
+            self.out.push(Outgoing::Drained);
+        }
+    }
+
+    /// When [`Engine::tick`] is next needed, if nothing comes in before.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let due = self
+            .due
+            .wake_at()
+            .filter(|_| !self.draining && self.has_room());
+        [self.timers.next(), due].into_iter().flatten().min()
+    }
+
+    /// Takes everything that is to be done, in order.
+    pub fn take_outgoing(&mut self) -> Vec<Outgoing<R>> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// How many sagas are in memory.
+    pub fn in_flight(&self) -> usize {
+        self.sagas.len()
+    }
+
+    /// How many calls are under way.
+    pub fn open_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn is_saved(&self) -> bool {
+        self.sagas.values().all(InFlight::is_saved)
+    }
+
+    fn has_room(&self) -> bool {
+        self.sagas.len() + self.due.loading() < self.settings.max_in_flight
+    }
+
+    /// Asks the core what is next until it has no more to say, takes up the calls that it wants,
+    /// and puts what happened on its way to the journal.
+    fn advance(&mut self, now: Timestamp, no: SagaNo) {
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        flight.in_line = false;
+        flight.backlogged = false;
+        loop {
+            let next = flight.at.saga.decide(now);
+            if let Some(event) = next.record {
+                observe(&*self.observer, &flight.at, now, &event);
+                flight.record(now, event);
+                continue;
+            }
+            flight.wake_at = next.wake_at;
+            let mut unmakeable = None;
+            for task in next.tasks {
+                if self.draining {
+                    // Not idle: a restart must find it.
+                    flight.in_line = true;
+                    break;
+                }
+                let started = start(
+                    flight,
+                    task,
+                    now,
+                    &mut self.slots,
+                    &mut self.calls,
+                    &mut self.next_call,
+                    &self.callbacks,
+                    &mut self.random,
+                );
+                if let Err(error) = started {
+                    unmakeable = Some((task.leg(), error));
+                    break;
+                }
+            }
+            let Some((leg, error)) = unmakeable else {
+                break;
+            };
+            match flight
+                .at
+                .saga
+                .receive(now, Input::Unmakeable { leg, error })
+            {
+                Ok(Some(event)) => flight.record(now, event),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if let Some(at) = flight.new_timer() {
+            self.timers.set(Timer::Saga(no), at);
+        }
+        self.flush(now, no);
+    }
+
+    /// Sends a saga's unsaved events to the journal, unless an append of its is under way already.
+    fn flush(&mut self, now: Timestamp, no: SagaNo) {
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        let watched = !self.watched.is_empty() && self.watched.contains_key(&*flight.at.id);
+        let park_after = now + self.settings.park_after;
+        let append: Option<Append> = flight.take_append(now, park_after, watched);
+        match append {
+            Some(append) => self.out.push(Outgoing::Append(append)),
+            None => self.forget_if_idle(now, no),
+        }
+    }
+
+    /// The journal has answered: what waited for it may happen now.
+    fn appended(&mut self, now: Timestamp, no: SagaNo, result: Result<Appended, AppendRefused>) {
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        let Some(saving) = flight.saving.take() else {
+            return;
+        };
+        match result {
+            Ok(Appended::Stored { chain }) => {
+                flight.chain = chain;
+                flight.durable = true;
+                let id = Arc::clone(&flight.at.id);
+                if !saving.records.is_empty() {
+                    self.out.push(Outgoing::Publish {
+                        saga: id,
+                        records: saving.records,
+                    });
+                }
+                for consequence in saving.then {
+                    self.carry_out(now, no, consequence);
+                }
+                self.answer_waiters(now, no);
+                self.run_early(now, no);
+                self.flush(now, no);
+            }
+            Ok(Appended::Exists { saga, same }) => self.drop_duplicate(now, no, saga, same, saving),
+            Err(AppendRefused(why)) => self.drop_refused(now, no, &why, saving),
+        }
+    }
+
+    fn carry_out(&mut self, now: Timestamp, no: SagaNo, consequence: Consequence<R>) {
+        match consequence {
+            Consequence::Send { call, request } => {
+                if let Some(open) = self.calls.get_mut(&call) {
+                    open.sent_at = Some(now);
+                }
+                self.out.push(Outgoing::Send { call, request });
+            }
+            Consequence::Reply(reply, answer) => self.out.push(Outgoing::Reply(reply, answer)),
+            Consequence::Taken { reply, wait_until } => self.taken(now, no, reply, wait_until),
+        }
+    }
+
+    /// A participant has answered, or it is known that it will not.
+    fn answered(&mut self, now: Timestamp, call: CallId, answer: &Answer) {
+        let Some(open) = self.calls.remove(&call) else {
+            return;
+        };
+        self.slots.release(open.participant);
+        if let Some(flight) = self.sagas.get_mut(&open.saga) {
+            flight.calls -= 1;
+            let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
+            let random = self.random.u64(..);
+            let input = read(flight, &open, answer, random);
+            if let Ok(Some(event)) = flight.at.saga.receive(now, input) {
+                self.observer.answered(&flight.at, &event, elapsed);
+                flight.record(now, event);
+            }
+            self.advance(now, open.saga);
+        }
+        while let Some(no) = self.slots.next_in_line(open.participant) {
+            self.advance(now, no);
+        }
+    }
+
+    /// Forgets a saga with which nothing is to be done for now; everything of it is durable.
+    fn forget_if_idle(&mut self, now: Timestamp, no: SagaNo) {
+        let Some(flight) = self.sagas.get(&no) else {
+            return;
+        };
+        if !(flight.is_saved() && flight.is_idle() && flight.early.is_empty()) {
+            return;
+        }
+        let waits_short = flight
+            .row
+            .wake_at
+            .is_some_and(|at| at <= now + self.settings.park_after);
+        if waits_short && !flight.backlogged && !flight.row.state.is_settled() {
+            return;
+        }
+        if let Some(wake_at) = flight.row.wake_at {
+            self.due.parked(wake_at, no);
+        }
+        let id = Arc::clone(&flight.at.id);
+        self.sagas.remove(&no);
+        self.by_id.remove(&id);
+    }
+
+    fn unwatch(&mut self, saga: String) {
+        if let std::collections::hash_map::Entry::Occupied(mut entry) = self.watched.entry(saga) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+/// Takes up one task: makes its request, takes a slot, records the intent.
+///
+/// # Errors
+/// What is wrong with the request, where it cannot be made.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the engine's parts, borrowed one by one"
+)]
+fn start<R>(
+    flight: &mut InFlight<R>,
+    task: Task,
+    now: Timestamp,
+    slots: &mut Slots,
+    calls: &mut HashMap<CallId, OpenCall>,
+    next_call: &mut u64,
+    callbacks: &CallbackKey,
+    random: &mut fastrand::Rng,
+) -> Result<(), String> {
+    let leg = task.leg();
+    let at = &flight.at;
+    let plan = Arc::clone(at.saga.plan());
+    let step = &plan.steps[usize::from(leg.step)].name;
+    let key = idempotency_key(&at.id, step, leg.direction);
+    let scope = Scope {
+        saga_id: &at.id,
+        key: &key,
+        input: &at.input,
+        results: &|step| at.saga.result(step),
+    };
+    let rendered = match task {
+        Task::Attempt(_) => at.definition.request(leg, &scope, at.saga.edited_body(leg)),
+        Task::Check(_) => at.definition.check_request(leg, &scope),
+    }
+    .map_err(|error| error.to_string())?;
+    let authority = rendered
+        .url
+        .authority()
+        .map_or("", |authority| authority.as_str());
+    let participant = slots.participant(authority);
+    if !slots.take(participant, at.no) {
+        flight.in_line = true;
+        return Ok(());
+    }
+    let record = Arc::new(RequestRecord {
+        method: rendered.method.as_str().to_owned(),
+        url: rendered.url.to_string(),
+        headers: recorded_headers(&rendered),
+        body: rendered.body_json.clone(),
+    });
+    let (event, kind, number) = match task {
+        Task::Attempt(leg) => {
+            let attempt = at.saga.attempts(leg) + 1;
+            let event = Event::AttemptStarted {
+                leg,
+                attempt,
+                request: record,
+            };
+            (event, OpenCallKind::Attempt(attempt), attempt)
+        }
+        Task::Check(leg) => {
+            let check = at.saga.checks(leg) + 1;
+            let event = Event::CheckStarted {
+                leg,
+                check,
+                request: record,
+            };
+            (event, OpenCallKind::Check(check), check)
+        }
+    };
+    let callback = callbacks.token(&at.id, leg);
+    let request = headers::address(
+        rendered,
+        &headers::Address {
+            saga: &at.id,
+            step,
+            key: &key,
+            number,
+            callback: &callback,
+            trace: &flight.trace,
+            span_id: random.u64(1..),
+        },
+    );
+    *next_call += 1;
+    let call = CallId(*next_call);
+    calls.insert(
+        call,
+        OpenCall {
+            saga: at.no,
+            leg,
+            kind,
+            participant,
+            sent_at: None,
+        },
+    );
+    flight.record(now, event);
+    flight.calls += 1;
+    flight.then.push(Consequence::Send { call, request });
+    Ok(())
+}
+
+/// The step's own headers as they are recorded.
+fn recorded_headers(rendered: &Rendered) -> Vec<(String, String)> {
+    rendered
+        .headers
+        .iter()
+        .filter(|(name, _)| name != http::header::CONTENT_TYPE)
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect()
+}
+
+/// What an answer means to the saga that waits for it.
+fn read<R>(flight: &InFlight<R>, open: &OpenCall, answer: &Answer, random: u64) -> Input {
+    let definition = &flight.at.definition;
+    let leg: LegId = open.leg;
+    match open.kind {
+        OpenCallKind::Attempt(attempt) => {
+            let reading = definition.read_answer(leg, answer);
+            let record = keep(answer, reading.outcome, reading.result, reading.message);
+            Input::Answer {
+                leg,
+                attempt,
+                answer: record,
+                // A time-out has waited the limit out already; see `Saga::receive`.
+                sent_at: open.sent_at,
+                retry_after: reading.retry_after,
+                random,
+            }
+        }
+        OpenCallKind::Check(check) => {
+            let (finding, outcome, result, message) = match definition.read_finding(leg, answer) {
+                definition::Finding::Happened(result) => {
+                    (Finding::Happened, Outcome::Done, result, None)
+                }
+                definition::Finding::DidNotHappen => {
+                    (Finding::DidNotHappen, Outcome::Done, Json::null(), None)
+                }
+                definition::Finding::Inconclusive(why) => (
+                    Finding::Inconclusive,
+                    Outcome::Unknown,
+                    Json::null(),
+                    Some(why),
+                ),
+            };
+            let record = keep(answer, outcome, result, message);
+            Input::Finding {
+                leg,
+                check,
+                finding,
+                answer: record,
+                random,
+            }
+        }
+    }
+}
+
+/// An answer as it goes on record: whole where it may become evidence, its result where it is done.
+fn keep(answer: &Answer, outcome: Outcome, result: Json, error: Option<String>) -> AnswerRecord {
+    let response = match answer {
+        Answer::Responded(response) => Some(response),
+        Answer::NotSent(_) | Answer::Unknown(_) => None,
+    };
+    let headers = match response {
+        Some(response) if outcome != Outcome::Done => response.headers.clone(),
+        _ => Vec::new(),
+    };
+    AnswerRecord {
+        outcome,
+        status: response.map(|response| response.status),
+        headers,
+        body: response.map(|_| result),
+        error,
+    }
+}
+
+/// Tells the observer of what the core decided.
+fn observe(observer: &dyn Observer, at: &SagaSnapshot, now: Timestamp, event: &Event) {
+    match event {
+        Event::Settled { state } => observer.settled(at, *state, now - at.created_at),
+        Event::IncidentOpened { leg, kind, .. } => observer.incident(at, *leg, *kind),
+        Event::Turned { reason } => observer.turned(at, reason),
+        _ => {}
+    }
+}
