@@ -42,7 +42,10 @@ impl SagaSnapshot {
     ///
     /// # Errors
     /// [`Unreadable`] where the record cannot be understood; nobody may act on such a saga.
-    pub fn from_stored(stored: StoredSaga, definitions: &Definitions) -> Result<Self, Unreadable> {
+    pub fn from_stored(
+        stored: &StoredSaga,
+        definitions: &Definitions,
+    ) -> Result<Self, Unreadable> {
         let definition = definitions.compile(stored.definition.as_str())?;
         let mut saga = Saga::new(Arc::clone(definition.plan()));
         for record in &stored.records {
@@ -50,9 +53,9 @@ impl SagaSnapshot {
         }
         Ok(Self {
             no: stored.no,
-            id: stored.id.into(),
-            name: stored.name.into(),
-            input: stored.input,
+            id: stored.id.as_str().into(),
+            name: stored.name.as_str().into(),
+            input: stored.input.clone(),
             created_at: stored.created_at,
             definition,
             saga,

@@ -101,7 +101,7 @@ impl<R> Engine<R> {
         };
         self.due.load_ended();
         let stored = match result {
-            Ok(Some(stored)) => *stored,
+            Ok(Some(stored)) => stored,
             Ok(None) => return self.reply_all(commands, || Reply::NotFound),
             Err(error) => {
                 self.observer.trouble(&error.to_string());
@@ -114,7 +114,7 @@ impl<R> Engine<R> {
         };
         let no = stored.no;
         if !self.sagas.contains_key(&no)
-            && let Err(error) = self.take_up(now, stored)
+            && let Err(error) = self.take_up(now, &stored)
         {
             self.observer.trouble(&error);
             return self.reply_all(commands, || Reply::Broken(error.clone()));
@@ -127,20 +127,16 @@ impl<R> Engine<R> {
     }
 
     /// Puts a stored saga into memory. Whatever it was waiting for is lost.
-    fn take_up(&mut self, now: Timestamp, stored: StoredSaga) -> Result<(), String> {
-        let chain = stored.chain;
-        let wake_at = stored.wake_at;
-        let state = stored.state;
-        let id = stored.id.clone();
+    fn take_up(&mut self, now: Timestamp, stored: &StoredSaga) -> Result<(), String> {
         let at = SagaSnapshot::from_stored(stored, &self.definitions)
-            .map_err(|error| format!("saga {id}: {error}"))?;
+            .map_err(|error| format!("saga {}: {error}", stored.id))?;
         let row = SagaRow {
             state,
             wake_at,
             settled_at: at.saga.settled_at(),
         };
         let no: SagaNo = at.no;
-        let mut flight = InFlight::new(at, chain, row);
+        let mut flight = InFlight::new(at, stored.chain, row);
         flight.durable = true;
         for lost in flight.at.saga.lost_calls(self.random.u64(..)) {
             if let Ok(Some(event)) = flight.at.saga.receive(now, lost) {

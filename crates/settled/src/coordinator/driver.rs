@@ -1,0 +1,294 @@
+//! Carries the engine's wishes to the world and the world's answers back.
+//!
+//! One task owns the engine. Journal appends of one round go to the writer together, so that what
+//! waits is committed together; calls run as tasks of their own; questions to the journal run on
+//! threads that may block.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use settled_journal::{Appended, ReadError, Refused, SagaKey, SagaNo, Writer};
+use settled_protocol::{Record, Span, Timestamp};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use super::handle::Coordinator;
+use super::readers::Readers;
+use super::{CoordinatorSettings, OpenJournal};
+use crate::callback::CallbackKey;
+use crate::definition::Definitions;
+use crate::engine::{AppendRefused, Engine, Incoming, LoadKey, Outgoing, Reply};
+use crate::observe::Observer;
+use crate::participant::HttpParticipants;
+
+/// The most messages taken in before the engine looks at the clock again.
+const ROUND: usize = 512;
+
+/// How many records a watcher may fall behind.
+const WATCH_BACKLOG: usize = 1_024;
+
+/// How often settled sagas past their time are removed, and how many at a time.
+const PRUNE_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_PIECE: usize = 200;
+
+/// How a coordinator is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// At work.
+    Running,
+    /// Letting what is under way end.
+    Draining,
+    /// Stopped as it was asked to.
+    Stopped,
+    /// Stopped because the journal failed.
+    Failed(String),
+}
+
+impl Health {
+    /// Whether nothing is driven any more.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed(_))
+    }
+}
+
+/// Something for the driver.
+pub(super) enum Message {
+    Engine(Incoming<oneshot::Sender<Reply>>),
+    Written(Vec<(SagaNo, Result<Appended, Refused>)>),
+    Drain { grace: Duration },
+}
+
+/// Who watches which saga.
+#[derive(Clone, Default)]
+pub(super) struct Watchers {
+    by_saga: Arc<Mutex<HashMap<String, broadcast::Sender<Arc<Vec<Record>>>>>>,
+}
+
+impl Watchers {
+    pub(super) fn subscribe(&self, saga: &str) -> broadcast::Receiver<Arc<Vec<Record>>> {
+        let mut by_saga = self.by_saga.lock().unwrap_or_else(PoisonError::into_inner);
+        by_saga.retain(|_, sender| sender.receiver_count() > 0);
+        by_saga
+            .entry(saga.to_owned())
+            .or_insert_with(|| broadcast::channel(WATCH_BACKLOG).0)
+            .subscribe()
+    }
+
+    fn publish(&self, saga: &str, records: Vec<Record>) {
+        let by_saga = self.by_saga.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = by_saga.get(saga) {
+            let _ = sender.send(Arc::new(records));
+        }
+    }
+}
+
+impl Coordinator {
+    /// Starts driving the sagas of a journal; what is unfinished there goes on at once. Must be
+    /// called within a tokio runtime.
+    pub fn start(
+        journal: OpenJournal,
+        participants: HttpParticipants,
+        observer: Arc<dyn Observer>,
+        settings: CoordinatorSettings,
+    ) -> Self {
+        let clock = Clock::start();
+        let definitions = Arc::new(Definitions::new());
+        let (next_saga, secret) = {
+            let opened = journal.writer.opened();
+            (opened.next_saga, opened.secret)
+        };
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let (health_sender, health) = watch::channel(Health::Running);
+        let results = inbox.clone();
+        let writer = Writer::start(journal.writer, move |written| {
+            let _ = results.send(Message::Written(written));
+        });
+        let engine = Engine::new(
+            settings.engine.clone(),
+            Arc::clone(&definitions),
+            observer,
+            next_saga,
+            secret,
+            fastrand::u64(..),
+        );
+        let readers = Readers::new(journal.keeper, settings.readers);
+        let watchers = Watchers::default();
+        let driver = Driver {
+            engine,
+            clock,
+            participants,
+            writer,
+            readers: readers.clone(),
+            watchers: watchers.clone(),
+            inbox: inbox.clone(),
+            health: health_sender,
+            keep_settled: settings.keep_settled,
+            deadline: None,
+        };
+        tokio::spawn(driver.run(messages));
+        Self {
+            inbox,
+            definitions,
+            readers,
+            callbacks: CallbackKey::new(secret),
+            clock,
+            watchers,
+            health,
+        }
+    }
+}
+
+struct Driver {
+    engine: Engine<oneshot::Sender<Reply>>,
+    clock: Clock,
+    participants: HttpParticipants,
+    writer: Writer,
+    readers: Readers,
+    watchers: Watchers,
+    inbox: mpsc::UnboundedSender<Message>,
+    health: watch::Sender<Health>,
+    keep_settled: Option<Span>,
+    /// When to stop although calls are still under way.
+    deadline: Option<Instant>,
+}
+
+/// Whether to go on.
+enum Course {
+    On,
+    End(Health),
+}
+
+impl Driver {
+    async fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
+        let mut round = Vec::with_capacity(ROUND);
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
+        prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let end = loop {
+            let now = self.clock.now();
+            self.engine.tick(now);
+            if let Course::End(health) = self.carry_out() {
+                break health;
+            }
+            let wake_at = self.engine.wake_at().map(|at| self.clock.instant(at));
+            let wake_at = [wake_at, self.deadline].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                taken = messages.recv_many(&mut round, ROUND) => {
+                    if taken == 0 {
+                        break Health::Stopped;
+                    }
+                }
+                () = sleep_until(wake_at) => {}
+                _ = prune.tick(), if self.keep_settled.is_some() => self.prune(),
+            }
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                break Health::Stopped;
+            }
+            let now = self.clock.now();
+            if let Course::End(health) = self.take_in(now, &mut round) {
+                break health;
+            }
+        };
+        // The writer ends what it has before it goes; nothing acts on that any more.
+        let writer = self.writer;
+        let _ = tokio::task::spawn_blocking(move || writer.stop()).await;
+        let _ = self.health.send(end);
+    }
+
+    fn take_in(&mut self, now: Timestamp, round: &mut Vec<Message>) -> Course {
+        for message in round.drain(..) {
+            match message {
+                Message::Engine(incoming) => self.engine.handle(now, incoming),
+                Message::Drain { grace } => {
+                    self.deadline = Some(Instant::now() + grace);
+                    self.health.send_replace(Health::Draining);
+                    self.engine.handle(now, Incoming::Drain);
+                }
+                Message::Written(written) => {
+                    for (saga, result) in written {
+                        let result = match result {
+                            Ok(appended) => Ok(appended),
+                            Err(Refused::Full(why)) => Err(AppendRefused(why)),
+                            Err(Refused::Dead(why)) => return Course::End(Health::Failed(why)),
+                        };
+                        self.engine.handle(now, Incoming::Appended { saga, result });
+                    }
+                }
+            }
+        }
+        Course::On
+    }
+
+    fn carry_out(&mut self) -> Course {
+        let mut appends = Vec::new();
+        for outgoing in self.engine.take_outgoing() {
+            match outgoing {
+                Outgoing::Append(append) => appends.push(append),
+                Outgoing::Send { call, request } => {
+                    let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
+                    tokio::spawn(async move {
+                        let answer = participants.send(request).await;
+                        let _ = inbox.send(Message::Engine(Incoming::Answered { call, answer }));
+                    });
+                }
+                Outgoing::Reply(reply, answer) => {
+                    let _ = reply.send(answer);
+                }
+                Outgoing::Publish { saga, records } => self.watchers.publish(&saga, records),
+                Outgoing::Load(key) => self.load(key),
+                Outgoing::FindDue { after, until, limit } => {
+                    self.ask(move |reader| reader.due(after, until, limit), Incoming::DueFound);
+                }
+                Outgoing::Drained => return Course::End(Health::Stopped),
+            }
+        }
+        if !appends.is_empty() {
+            self.writer.append(appends);
+        }
+        Course::On
+    }
+
+    fn load(&self, key: LoadKey) {
+        let wanted = key.clone();
+        self.ask(
+            move |reader| {
+                let key = match &wanted {
+                    LoadKey::Id(id) => SagaKey::Id(id),
+                    LoadKey::No(no) => SagaKey::No(*no),
+                };
+                Ok(reader.load(key)?.map(Box::new))
+            },
+            move |result| Incoming::Loaded { key, result },
+        );
+    }
+
+    fn ask<T, Q, I>(&self, question: Q, incoming: I)
+    where
+        T: Send + 'static,
+        Q: FnOnce(&mut dyn settled_journal::Reader) -> Result<T, ReadError> + Send + 'static,
+        I: FnOnce(Result<T, ReadError>) -> Incoming<oneshot::Sender<Reply>> + Send + 'static,
+    {
+        let (readers, inbox) = (self.readers.clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            let answer = readers.ask(question).await;
+            let _ = inbox.send(Message::Engine(incoming(answer)));
+        });
+    }
+
+    fn prune(&self) {
+        if let Some(keep) = self.keep_settled {
+            let before = self.clock.now() - keep;
+            self.writer.prune(before, PRUNE_PIECE);
+        }
+    }
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
