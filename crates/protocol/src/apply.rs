@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
 use crate::json::Json;
-use crate::plan::OnUnknown;
+use crate::plan::{OnUnknown, StepIndex};
 use crate::saga::{Call, CallKind, Doubt, Incident, Leg, NotDone, Phase, Saga};
 use crate::time::Timestamp;
 use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome, SagaState};
@@ -94,7 +94,7 @@ impl Saga {
             }
             Event::CallbackOverdue { leg } => {
                 let leg = self.leg_mut(*leg);
-                leg.doubt = Some(Doubt { until: at });
+                leg.is_in_doubt_until(at);
                 leg.phase = Phase::Open { again_at: at };
             }
             Event::CancelRequested { .. } => self.cancelled = true,
@@ -131,7 +131,21 @@ impl Saga {
                 self.settled_at = Some(at);
             }
         }
+        if let Some(leg) = record.event.leg() {
+            self.note_failure(leg, at);
+        }
         Ok(())
+    }
+
+    /// Keeps which step failed first: the saga may not turn for it at once (R7).
+    fn note_failure(&mut self, id: LegId, at: Timestamp) {
+        if id.direction == Direction::Action
+            && self.failed.is_none()
+            && !self.cancelled
+            && self.is_failure(id, at)
+        {
+            self.failed = Some(id.step);
+        }
     }
 
     /// Why the record cannot follow, if it cannot.
@@ -205,6 +219,7 @@ impl Saga {
     ) {
         let callback_timeout = self.step_plan(id).callback_timeout;
         let ask_at = again_at;
+        let speaks_for_all = self.callback_speaks_for_all(id);
         let leg = self.leg_mut(id);
         leg.call = None;
         if leg.is_resolved() {
@@ -217,27 +232,30 @@ impl Saga {
         }
         let early = leg.early.take();
         match (answer.outcome, early) {
-            (Outcome::Done, _) => {
+            (Outcome::Done, early) => {
+                leg.contradicted = speaks_for_all && early.is_some_and(|(said, _)| said.is_no());
                 let result = answer.body.clone().unwrap_or_else(Json::null);
                 self.mark_done(id, result);
             }
             // The participant said both yes and no: nobody knows.
             (Outcome::Refused, Some((Answered::Done, _))) => {
-                leg.doubt = Some(Doubt { until: at });
+                leg.is_in_doubt_until(at);
                 leg.phase = Phase::Open { again_at };
             }
             (_, Some((Answered::Done, result))) => self.mark_done(id, result),
-            (Outcome::Refused, None) | (_, Some((Answered::Refused, _))) => {
+            (Outcome::Refused | Outcome::NotSent, Some(_)) | (Outcome::Refused, None) => {
                 self.mark_refused(id, again_at);
             }
-            (Outcome::Unknown, None) => {
-                leg.doubt = Some(Doubt {
-                    until: arrives_until,
-                });
+            // Where it may have been an earlier attempt's, it says nothing of this one.
+            (Outcome::Unknown | Outcome::Pending, Some(_)) if speaks_for_all => {
+                self.mark_not_done(id, NotDone::Refused);
+            }
+            (Outcome::Unknown, _) => {
+                leg.is_in_doubt_until(arrives_until);
                 leg.phase = Phase::Open { again_at };
             }
             (Outcome::NotSent, None) => leg.phase = Phase::Open { again_at },
-            (Outcome::Pending, None) => {
+            (Outcome::Pending, _) => {
                 leg.phase = Phase::Pending {
                     until: at + callback_timeout,
                     ask_at,
@@ -259,6 +277,9 @@ impl Saga {
             None => return,
         };
         if leg.is_resolved() {
+            // A callback was quicker; they should agree.
+            leg.contradicted |=
+                finding == Finding::Happened && matches!(leg.phase, Phase::NotDone(_));
             return;
         }
         match (finding, leg.phase) {
@@ -293,10 +314,17 @@ impl Saga {
         result: &Json,
         again_at: Timestamp,
     ) {
+        let is_news_too_late = self.settled.is_some()
+            && (id.direction == Direction::Compensation || !self.is_undone(id.step));
+        let speaks_for_all = self.callback_speaks_for_all(id);
         let leg = self.leg_mut(id);
         match (leg.phase, outcome) {
             (Phase::Done, Answered::Done) | (Phase::NotDone(_), Answered::Refused) => {}
             (Phase::Done | Phase::NotDone(_) | Phase::Abandoned, _) => leg.contradicted = true,
+            // An effect that nobody undoes any more.
+            (_, Answered::Done) if is_news_too_late => leg.contradicted = true,
+            // On record for the person who was asked.
+            (Phase::Incident(_), _) => {}
             _ if matches!(
                 leg.call,
                 Some(Call {
@@ -308,6 +336,9 @@ impl Saga {
                 leg.early = Some((outcome, result.clone()));
             }
             (_, Answered::Done) => self.mark_done(id, result.clone()),
+            (_, Answered::Refused) if speaks_for_all => {
+                self.mark_not_done(id, NotDone::Refused);
+            }
             (_, Answered::Refused) => self.mark_refused(id, again_at),
         }
     }
@@ -342,9 +373,7 @@ impl Saga {
         let leg = self.leg_mut(id);
         leg.doubt = None;
         leg.phase = Phase::NotDone(why);
-        if id.direction == Direction::Action {
-            self.failed.get_or_insert(id.step);
-        }
+        leg.result = None;
     }
 
     fn mark_unmakeable(&mut self, id: LegId, error: &str) {
@@ -363,14 +392,18 @@ impl Saga {
         }
     }
 
-    fn resolve(&mut self, incident: u32, id: LegId, resolution: &Resolution, at: Timestamp) {
-        let incident = &mut self.incidents[incident as usize - 1];
+    fn resolve(&mut self, number: u32, id: LegId, resolution: &Resolution, at: Timestamp) {
+        let incident = &mut self.incidents[number as usize - 1];
         incident.open = false;
         let kind = incident.kind;
         if self.settled.is_some() {
             return;
         }
-        if kind == IncidentKind::Contradiction && resolution.decision == Decision::Abandon {
+        let is_moot = match kind {
+            IncidentKind::Contradiction => resolution.decision == Decision::Abandon,
+            _ => self.leg(id).phase != Phase::Incident(number),
+        };
+        if is_moot {
             return;
         }
         match resolution.decision {
@@ -393,15 +426,29 @@ impl Saga {
     /// A person saw that the call did not happen. What must be done all the same is called again:
     /// a compensation, or a step after the pivot. A step before the pivot has failed.
     fn witness_not_done(&mut self, id: LegId, at: Timestamp) {
-        let must_be_done =
-            id.direction == Direction::Compensation || (self.is_past_pivot() && !self.turned);
-        if must_be_done {
+        if self.must_be_done(id) {
             let leg = self.leg_mut(id);
             leg.doubt = None;
+            leg.result = None;
             leg.forgive(at);
         } else {
             self.mark_not_done(id, NotDone::Witnessed);
         }
+    }
+
+    /// Whether the saga cannot do without this leg: then a no is for a person.
+    pub(crate) fn must_be_done(&self, id: LegId) -> bool {
+        id.direction == Direction::Compensation || (self.is_past_pivot() && !self.turned)
+    }
+
+    /// A callback does not say which attempt it answers. It speaks for all of them where there was
+    /// one only, or where the participant honours the key.
+    pub(crate) fn callback_speaks_for_all(&self, id: LegId) -> bool {
+        self.step_plan(id).on_unknown == OnUnknown::Retry || self.leg(id).attempts == 1
+    }
+
+    fn is_undone(&self, step: StepIndex) -> bool {
+        matches!(self.leg(LegId::compensation(step)).phase, Phase::Done)
     }
 
     /// The saga's state (the word that everybody sees), at a given moment.
@@ -426,6 +473,12 @@ impl Leg {
         });
         self.phase = Phase::Open { again_at: at };
         self.trace_mut().request = Some(Arc::clone(request));
+    }
+
+    /// In doubt at least until then: another attempt's doubt may last longer.
+    fn is_in_doubt_until(&mut self, until: Timestamp) {
+        let until = self.doubt.map_or(until, |doubt| doubt.until.max(until));
+        self.doubt = Some(Doubt { until });
     }
 
     fn awaits(&self, kind: CallKind) -> bool {

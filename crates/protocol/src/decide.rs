@@ -107,12 +107,12 @@ impl Saga {
                 Course::Exhausted(kind) if past_pivot || !self.fails(id, kind) => {
                     return Some(self.open_incident(id, kind));
                 }
-                Course::NotDone(why) if past_pivot => {
+                Course::NotDone(why) if past_pivot && !self.has_open_contradiction(id) => {
                     return Some(self.open_incident(id, why.incident()));
                 }
                 _ => {}
             }
-            let under_way = leg.attempts > 0 && !leg.is_resolved() && !leg.is_untouched();
+            let under_way = leg.is_under_way();
             pivot_in_doubt |= self.step_plan(id).pivot && under_way;
             let wanted = if failing {
                 under_way
@@ -166,6 +166,8 @@ impl Saga {
                     in_doubt = true;
                     next.add(id, course, now);
                 }
+                // A compensation that was started in doubt is finished, whatever became known since.
+                _ if self.leg(LegId::compensation(id.step)).is_under_way() => undo.push(id.step),
                 _ => {}
             }
         }
@@ -184,6 +186,7 @@ impl Saga {
                 Course::Done | Course::Abandoned => {}
                 Course::Person => over = false,
                 Course::Exhausted(kind) => return Some(self.open_incident(id, kind)),
+                Course::NotDone(_) if self.has_open_contradiction(id) => {}
                 Course::NotDone(why) => return Some(self.open_incident(id, why.incident())),
                 course => {
                     over = false;
@@ -195,25 +198,20 @@ impl Saga {
             }
         }
         let open = self.incidents.iter().any(|incident| incident.open);
-        (over && !open).then_some(Event::Settled {
+        (over && !open && !self.has_calls()).then_some(Event::Settled {
             state: SagaState::Compensated,
         })
     }
 
     /// Why the saga must go back, if it must; before the pivot only.
     fn failure(&self, now: Timestamp) -> Option<Reason> {
-        if let Some(step) = self.failed {
+        let fails = |step: &StepIndex| self.is_failure(LegId::action(*step), now);
+        let first = self.failed.filter(fails).or_else(|| {
+            let mut steps = 0..self.steps.len() as StepIndex;
+            steps.find(|step| !self.cancelled && fails(step))
+        });
+        if let Some(step) = first {
             return Some(self.step_failure(step));
-        }
-        for index in 0..self.steps.len() {
-            let id = LegId::action(index as StepIndex);
-            match self.course(id, false, now) {
-                Course::Exhausted(kind) if self.fails(id, kind) => {
-                    return Some(self.step_failure(id.step));
-                }
-                Course::Abandoned => return Some(self.step_failure(id.step)),
-                _ => {}
-            }
         }
         let (cause, message) = if self.cancelled {
             (Cause::Cancelled, "compensation was asked for")
@@ -228,6 +226,16 @@ impl Saga {
             message: message.to_owned(),
             answer: None,
         })
+    }
+
+    /// Whether a step's action is at its end without having been done, so that before the pivot
+    /// the saga goes back.
+    pub(crate) fn is_failure(&self, id: LegId, now: Timestamp) -> bool {
+        match self.course(id, false, now) {
+            Course::NotDone(_) | Course::Abandoned => true,
+            Course::Exhausted(kind) => self.fails(id, kind),
+            _ => false,
+        }
     }
 
     fn step_failure(&self, step: StepIndex) -> Reason {
@@ -306,6 +314,11 @@ impl Saga {
 }
 
 impl Leg {
+    /// What was sent may take effect, or may have taken it.
+    fn is_under_way(&self) -> bool {
+        self.attempts > 0 && !self.is_resolved() && !self.is_untouched()
+    }
+
     /// Nothing that was sent can have taken effect: it can be left as it is.
     fn is_untouched(&self) -> bool {
         self.call.is_none()

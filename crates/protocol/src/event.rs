@@ -161,6 +161,12 @@ pub enum Finding {
     Inconclusive,
 }
 
+impl Answered {
+    pub(crate) fn is_no(self) -> bool {
+        self == Self::Refused
+    }
+}
+
 /// A request as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRecord {

@@ -273,11 +273,21 @@ impl Saga {
         let known = match (leg.phase, outcome) {
             (Phase::Done, Answered::Done) | (Phase::NotDone(_), Answered::Refused) => true,
             (Phase::Incident(incident), _) => {
-                // The participant itself answers what a person was asked.
+                // The participant itself answers what a person was asked. What must be done all
+                // the same, or may be another attempt's, stays with the person.
+                let settles = self.callback_speaks_for_all(id) && !self.must_be_done(id);
                 let decision = match outcome {
                     Answered::Done => Decision::Done,
-                    Answered::Refused if leg.doubt.is_some() => Decision::NotDone,
-                    Answered::Refused => return Ok(None),
+                    Answered::Refused if leg.doubt.is_none() => return Ok(None),
+                    Answered::Refused if settles => Decision::NotDone,
+                    Answered::Refused => {
+                        return Ok(Some(Event::CallbackReceived {
+                            leg: id,
+                            outcome,
+                            result,
+                            again_at: now,
+                        }));
+                    }
                 };
                 let resolution = Resolution {
                     decision,
@@ -304,7 +314,7 @@ impl Saga {
         }))
     }
 
-    fn has_open_contradiction(&self, id: LegId) -> bool {
+    pub(crate) fn has_open_contradiction(&self, id: LegId) -> bool {
         self.incidents.iter().any(|incident| {
             incident.open && incident.leg == id && incident.kind == IncidentKind::Contradiction
         })
