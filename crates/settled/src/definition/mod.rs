@@ -9,13 +9,40 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue, Method, Uri};
+use answer::{CheckRules, Rules};
 use bytes::Bytes;
-use settled_protocol::{Json, LegId, Outcome, Plan, Span, StepIndex};
+use compile::StepParts;
+use request::CallTemplate;
+use settled_protocol::{Direction, Json, LegId, Outcome, Plan, Span, StepIndex};
 
 use crate::participant::Answer;
 
+mod answer;
+mod cache;
+mod canonical;
+mod compile;
+mod condition;
+mod document;
+mod expression;
+mod fields;
+mod graph;
 mod invalid;
+mod names;
+mod program;
+mod raw;
+mod request;
+mod span;
+mod template;
+mod value;
 
+#[cfg(test)]
+#[path = "tests/support.rs"]
+mod support;
+#[cfg(test)]
+#[path = "tests/whole.rs"]
+mod tests;
+
+pub use cache::Definitions;
 pub use invalid::{Invalid, Unmakeable};
 
 /// A document that asks for a saga, checked and compiled.
@@ -33,33 +60,13 @@ pub struct Submission {
     pub definition: Arc<Definition>,
 }
 
-/// The compiled definitions that were used last.
-#[derive(Debug, Default)]
-pub struct Definitions {}
-
-impl Definitions {
-    /// An empty cache.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Reads a submission.
-    pub fn parse(&self, _body: &[u8]) -> Result<Submission, Invalid> {
-        Err(Invalid::new("", "not built yet"))
-    }
-
-    /// Compiles a definition's document, as the journal keeps it.
-    pub fn compile(&self, _document: &str) -> Result<Arc<Definition>, Invalid> {
-        Err(Invalid::new("", "not built yet"))
-    }
-}
-
 /// A saga's steps, compiled: the plan for the core, templates for the requests and rules for the
 /// answers.
 pub struct Definition {
     plan: Arc<Plan>,
     document: Json,
     digest: [u8; 32],
+    parts: Vec<StepParts>,
 }
 
 impl fmt::Debug for Definition {
@@ -144,30 +151,60 @@ impl Definition {
     /// person edited it.
     pub fn request(
         &self,
-        _leg: LegId,
-        _scope: &Scope<'_>,
-        _edited_body: Option<&Json>,
+        leg: LegId,
+        scope: &Scope<'_>,
+        edited_body: Option<&Json>,
     ) -> Result<Rendered, Unmakeable> {
-        Err(Unmakeable::new("", "not built yet"))
+        match self.call(leg) {
+            Some((template, _)) => template.render(scope, edited_body),
+            None => Err(Unmakeable::new(
+                format!("steps[{}]", leg.step),
+                "there is no such call",
+            )),
+        }
     }
 
     /// Makes the request that asks whether a leg happened; `scope.key` is the key of that leg.
-    pub fn check_request(&self, _leg: LegId, _scope: &Scope<'_>) -> Result<Rendered, Unmakeable> {
-        Err(Unmakeable::new("", "not built yet"))
+    pub fn check_request(&self, leg: LegId, scope: &Scope<'_>) -> Result<Rendered, Unmakeable> {
+        match self.check(leg) {
+            Some((template, _)) => template.render(scope, None),
+            None => Err(Unmakeable::new(
+                format!("steps[{}]", leg.step),
+                "there is no check",
+            )),
+        }
     }
 
     /// Says what the answer to a leg's request means.
-    pub fn read_answer(&self, _leg: LegId, _answer: &Answer) -> Reading {
-        Reading {
-            outcome: Outcome::Unknown,
-            message: None,
-            retry_after: None,
-            result: Json::null(),
+    pub fn read_answer(&self, leg: LegId, answer: &Answer) -> Reading {
+        match self.call(leg) {
+            Some((_, rules)) => rules.read(answer),
+            None => Reading {
+                outcome: Outcome::Unknown,
+                message: Some("there is no such call".to_owned()),
+                retry_after: None,
+                result: Json::null(),
+            },
         }
     }
 
     /// Says what the answer to a check means.
-    pub fn read_finding(&self, _leg: LegId, _answer: &Answer) -> Finding {
-        Finding::Inconclusive("not built yet".to_owned())
+    pub fn read_finding(&self, leg: LegId, answer: &Answer) -> Finding {
+        match self.check(leg) {
+            Some((_, rules)) => rules.read(answer),
+            None => Finding::Inconclusive("there is no check".to_owned()),
+        }
+    }
+
+    fn call(&self, leg: LegId) -> Option<&(CallTemplate, Rules)> {
+        let parts = self.parts.get(usize::from(leg.step))?;
+        match leg.direction {
+            Direction::Action => Some(&parts.action),
+            Direction::Compensation => parts.compensation.as_ref(),
+        }
+    }
+
+    fn check(&self, leg: LegId) -> Option<&(CallTemplate, CheckRules)> {
+        self.parts.get(usize::from(leg.step))?.check.as_ref()
     }
 }

@@ -1,0 +1,186 @@
+//! Submissions are many, definitions few: each distinct text is compiled once.
+//!
+//! A hit compares the text of `steps` with one that was compiled, and neither parses nor allocates
+//! for it. The cache is bounded in entries and in bytes; it forgets what was not used of late.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+use settled_protocol::{CompensateOrder, Json};
+
+use super::fields::{self, Fields};
+use super::raw::{self, MAX_NESTING};
+use super::{Definition, Invalid, Submission, compile, document};
+
+/// How many definitions, and bytes of their text, one generation holds. There are two.
+const GENERATION_ENTRIES: usize = 500;
+const GENERATION_BYTES: usize = 16 << 20;
+
+/// The compiled definitions that were used last.
+pub struct Definitions {
+    seed: u64,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    /// What was used since the generations last changed places.
+    young: HashMap<u64, Entry>,
+    /// What was used before.
+    old: HashMap<u64, Entry>,
+    young_bytes: usize,
+}
+
+#[derive(Clone)]
+struct Entry {
+    compensate: CompensateOrder,
+    steps: Arc<str>,
+    definition: Arc<Definition>,
+}
+
+impl Default for Definitions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Definitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Definitions").finish_non_exhaustive()
+    }
+}
+
+impl Definitions {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(0),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// Reads a submission.
+    pub fn parse(&self, body: &[u8]) -> Result<Submission, Invalid> {
+        const SIGNS: &str = "._:-";
+        let mut fields = Fields::document(body)?;
+        let mut name = |member: &str| match fields.take(member) {
+            None => Ok(None),
+            Some(raw) => match fields::string(raw) {
+                Some(text) if document::is_name(&text, 128, SIGNS) => Ok(Some(text.into_owned())),
+                _ => Err(fields.expected(member, "1 to 128 characters of A-Za-z0-9._:-", raw)),
+            },
+        };
+        let id = name("id")?;
+        let name = name("name")?.unwrap_or_else(|| "saga".to_owned());
+        let deadline = fields.span("deadline")?;
+        let input = match fields.take_null("input") {
+            None => Json::from_valid("{}"),
+            Some(raw) if raw::nesting(raw.get()) > MAX_NESTING => {
+                let why = format!("nested deeper than {MAX_NESTING} levels");
+                return Err(Invalid::new("input", why));
+            }
+            Some(raw) => Json::from_valid(raw.get()),
+        };
+        let compensate = document::order(&mut fields)?;
+        let steps = fields
+            .take("steps")
+            .ok_or_else(|| fields.missing("steps", "a list of steps"))?;
+        fields.finish(&["id", "name", "input", "deadline", "compensate", "steps"])?;
+        let definition = self.definition(compensate, steps)?;
+        Ok(Submission {
+            id,
+            name,
+            input,
+            deadline,
+            definition,
+        })
+    }
+
+    /// Compiles a definition's document, as the journal keeps it.
+    pub fn compile(&self, document: &str) -> Result<Arc<Definition>, Invalid> {
+        let mut fields = Fields::document(document.as_bytes())?;
+        let compensate = document::order(&mut fields)?;
+        let steps = fields
+            .take("steps")
+            .ok_or_else(|| fields.missing("steps", "a list of steps"))?;
+        fields.finish(&["compensate", "steps"])?;
+        self.definition(compensate, steps)
+    }
+
+    fn definition(
+        &self,
+        compensate: CompensateOrder,
+        steps: &RawValue,
+    ) -> Result<Arc<Definition>, Invalid> {
+        let text = steps.get();
+        let hash = hash(self.seed, text.as_bytes()) ^ compensate as u64;
+        let known = |entry: &Entry| entry.compensate == compensate && &*entry.steps == text;
+        if let Some(definition) = self.lock().get(hash, known) {
+            return Ok(definition);
+        }
+        // Compiled outside the lock: it may take a while, and others only want a known one.
+        let definition = Arc::new(compile::definition(compensate, steps)?);
+        let entry = Entry {
+            compensate,
+            steps: text.into(),
+            definition: Arc::clone(&definition),
+        };
+        self.lock().put(hash, entry);
+        Ok(definition)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
+        // Nothing is left half done by a panic: an entry is there or is not.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cache {
+    fn get(&mut self, hash: u64, known: impl Fn(&Entry) -> bool) -> Option<Arc<Definition>> {
+        if let Some(entry) = self.young.get(&hash) {
+            return known(entry).then(|| Arc::clone(&entry.definition));
+        }
+        let entry = self.old.get(&hash).filter(|entry| known(entry))?.clone();
+        let definition = Arc::clone(&entry.definition);
+        self.put(hash, entry);
+        Some(definition)
+    }
+
+    fn put(&mut self, hash: u64, entry: Entry) {
+        if self.young.len() >= GENERATION_ENTRIES || self.young_bytes > GENERATION_BYTES {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += entry.steps.len();
+        self.young.insert(hash, entry);
+    }
+}
+
+/// A quick keyed hash. A collision costs a compilation and nothing else: texts are compared.
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    let mix = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        (product as u64) ^ ((product >> 64) as u64)
+    };
+    let mut state = seed ^ bytes.len() as u64;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let word = chunk
+            .iter()
+            .rev()
+            .fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
+        state = mix(state ^ word, 0x9e37_79b9_7f4a_7c15);
+    }
+    let tail = chunks
+        .remainder()
+        .iter()
+        .fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
+    mix(state ^ tail, 0xd6e8_feb8_6659_fd93)
+}
+
+#[cfg(test)]
+#[path = "tests/cache.rs"]
+mod tests;
