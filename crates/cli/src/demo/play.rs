@@ -37,6 +37,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// The longest that nothing at all may happen. Far more than the slowest order needs.
 const STANDSTILL_MAX: Duration = Duration::from_mins(1);
 
+/// The longest that a whole run may take, and what each order may add to it: an order of magnitude
+/// more than a slow machine needs.
+const RUN_MAX: Duration = Duration::from_mins(3);
+const RUN_MAX_PER_ORDER: Duration = Duration::from_millis(100);
+
 /// What a play takes along and leaves behind.
 #[derive(Debug)]
 pub(super) struct Play<'a> {
@@ -53,7 +58,7 @@ pub(super) struct Play<'a> {
 pub(super) enum Ending {
     /// Nothing is under way any more.
     Settled,
-    /// It stood still, in these words.
+    /// It stood still or took too long, in these words.
     GaveUp(String),
 }
 
@@ -130,7 +135,10 @@ impl<'a> Play<'a> {
     /// Looks until everything is settled, or nothing moves any more.
     async fn watch(&self) -> Ending {
         let mut display = Display::begin(self.progress);
-        let mut moved = (Instant::now(), 0);
+        display.show(self.progress);
+        let began = Instant::now();
+        let limit = run_max(self.progress.orders);
+        let mut moved = (began, 0);
         loop {
             let asked = Instant::now();
             let placed = self.progress.placed();
@@ -146,20 +154,25 @@ impl<'a> Play<'a> {
             if reached > moved.1 {
                 moved = (Instant::now(), reached);
             } else if moved.0.elapsed() > STANDSTILL_MAX {
-                return Ending::GaveUp(self.standstill());
+                return self.give_up("nothing happened for", STANDSTILL_MAX);
+            }
+            if began.elapsed() > limit {
+                return self.give_up("the run is not over after", limit);
             }
             tokio::time::sleep(LOOK_EVERY.max(asked.elapsed() * LOOK_SHARE)).await;
         }
     }
 
-    fn standstill(&self) -> String {
-        format!(
-            "nothing happened for {} s: {} of {} orders placed, {} settled",
-            STANDSTILL_MAX.as_secs(),
+    fn give_up(&self, why: &str, after: Duration) -> Ending {
+        Ending::GaveUp(format!(
+            "{why} {} s: {} of {} orders placed, {} settled, coordinator killed {} of {} times",
+            after.as_secs(),
             self.progress.placed(),
             self.progress.orders,
-            self.progress.settled()
-        )
+            self.progress.settled(),
+            self.progress.killed(),
+            self.progress.kills,
+        ))
     }
 
     /// Sees that everything lives, and kills the coordinator when it is time.
@@ -181,6 +194,11 @@ impl<'a> Play<'a> {
             }
         }
     }
+}
+
+fn run_max(orders: usize) -> Duration {
+    let orders = u32::try_from(orders).unwrap_or(u32::MAX);
+    RUN_MAX.saturating_add(RUN_MAX_PER_ORDER.saturating_mul(orders))
 }
 
 /// When to kill the coordinator: once at a random moment in each of `kills` equal parts of the

@@ -115,7 +115,7 @@ impl Report {
         )?;
         writeln!(
             out,
-            "coordinator killed {} times · seed {} · {:.1} s\n",
+            "coordinator killed {}× · seed {} · {:.1} s\n",
             self.kills, self.seed, self.seconds
         )?;
         self.write_services(out)?;
