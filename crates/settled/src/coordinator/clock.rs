@@ -17,10 +17,18 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts from the wall's time.
-    #[expect(clippy::disallowed_methods, reason = "the one place where clocks are read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where clocks are read"
+    )]
     pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: Timestamp(0) + Span::from(since_epoch), origin: Instant::now() }
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            wall: Timestamp(0) + Span::from(since_epoch),
+            origin: Instant::now(),
+        }
     }
 
     /// The time.

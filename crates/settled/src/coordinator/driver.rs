@@ -5,10 +5,11 @@
 //! threads that may block.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use settled_journal::{Appended, ReadError, Refused, SagaKey, SagaNo, Writer};
+use settled_journal::{Fate, ReadError, Refused, SagaKey, SagaNo, Writer};
 use settled_protocol::{Record, Span, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -53,10 +54,17 @@ impl Health {
     }
 }
 
+/// How much is under way, for whoever measures.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    pub(super) in_flight: AtomicUsize,
+    pub(super) open_calls: AtomicUsize,
+}
+
 /// Something for the driver.
 pub(super) enum Message {
     Engine(Incoming<oneshot::Sender<Reply>>),
-    Written(Vec<(SagaNo, Result<Appended, Refused>)>),
+    Written(Vec<(SagaNo, Fate)>),
     Drain { grace: Duration },
 }
 
@@ -87,12 +95,15 @@ impl Watchers {
 impl Coordinator {
     /// Starts driving the sagas of a journal; what is unfinished there goes on at once. Must be
     /// called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Where the system gives no thread for the journal's writer.
     pub fn start(
         journal: OpenJournal,
         participants: HttpParticipants,
         observer: Arc<dyn Observer>,
         settings: CoordinatorSettings,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let clock = Clock::start();
         let definitions = Arc::new(Definitions::new());
         let (next_saga, secret) = {
@@ -102,9 +113,11 @@ impl Coordinator {
         let (inbox, messages) = mpsc::unbounded_channel();
         let (health_sender, health) = watch::channel(Health::Running);
         let results = inbox.clone();
-        let writer = Writer::start(journal.writer, move |written| {
+        let deliver = move |written| {
             let _ = results.send(Message::Written(written));
-        });
+        };
+        let writer = Writer::spawn(journal.writer, Box::new(deliver))?;
+        let stats = Arc::clone(writer.stats());
         let engine = Engine::new(
             settings.engine.clone(),
             Arc::clone(&definitions),
@@ -115,11 +128,13 @@ impl Coordinator {
         );
         let readers = Readers::new(journal.keeper, settings.readers);
         let watchers = Watchers::default();
+        let load = Arc::new(Load::default());
         let driver = Driver {
             engine,
             clock,
             participants,
             writer,
+            load: Arc::clone(&load),
             readers: readers.clone(),
             watchers: watchers.clone(),
             inbox: inbox.clone(),
@@ -128,7 +143,7 @@ impl Coordinator {
             deadline: None,
         };
         tokio::spawn(driver.run(messages));
-        Self {
+        Ok(Self {
             inbox,
             definitions,
             readers,
@@ -136,7 +151,9 @@ impl Coordinator {
             clock,
             watchers,
             health,
-        }
+            stats,
+            load,
+        })
     }
 }
 
@@ -144,7 +161,8 @@ struct Driver {
     engine: Engine<oneshot::Sender<Reply>>,
     clock: Clock,
     participants: HttpParticipants,
-    writer: Writer,
+    writer: Writer<SagaNo>,
+    load: Arc<Load>,
     readers: Readers,
     watchers: Watchers,
     inbox: mpsc::UnboundedSender<Message>,
@@ -183,7 +201,10 @@ impl Driver {
                 () = sleep_until(wake_at) => {}
                 _ = prune.tick(), if self.keep_settled.is_some() => self.prune(),
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if self
+                .deadline
+                .is_some_and(|deadline| deadline <= Instant::now())
+            {
                 break Health::Stopped;
             }
             let now = self.clock.now();
@@ -193,7 +214,7 @@ impl Driver {
         };
         // The writer ends what it has before it goes; nothing acts on that any more.
         let writer = self.writer;
-        let _ = tokio::task::spawn_blocking(move || writer.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || writer.close()).await;
         let _ = self.health.send(end);
     }
 
@@ -208,11 +229,11 @@ impl Driver {
                 }
                 Message::Written(written) => {
                     for (saga, result) in written {
-                        let result = match result {
-                            Ok(appended) => Ok(appended),
-                            Err(Refused::Full(why)) => Err(AppendRefused(why)),
-                            Err(Refused::Dead(why)) => return Course::End(Health::Failed(why)),
-                        };
+                        if let Err(Refused::Dead(_)) = &result {
+                            let why = result.map_err(|dead| dead.to_string()).unwrap_err();
+                            return Course::End(Health::Failed(why));
+                        }
+                        let result = result.map_err(|refused| AppendRefused(refused.to_string()));
                         self.engine.handle(now, Incoming::Appended { saga, result });
                     }
                 }
@@ -225,7 +246,7 @@ impl Driver {
         let mut appends = Vec::new();
         for outgoing in self.engine.take_outgoing() {
             match outgoing {
-                Outgoing::Append(append) => appends.push(append),
+                Outgoing::Append(append) => appends.push((append.saga, append)),
                 Outgoing::Send { call, request } => {
                     let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
                     tokio::spawn(async move {
@@ -238,15 +259,26 @@ impl Driver {
                 }
                 Outgoing::Publish { saga, records } => self.watchers.publish(&saga, records),
                 Outgoing::Load(key) => self.load(key),
-                Outgoing::FindDue { after, until, limit } => {
-                    self.ask(move |reader| reader.due(after, until, limit), Incoming::DueFound);
+                Outgoing::FindDue {
+                    after,
+                    until,
+                    limit,
+                } => {
+                    self.ask(
+                        move |reader| reader.due(after, until, limit),
+                        Incoming::DueFound,
+                    );
                 }
                 Outgoing::Drained => return Course::End(Health::Stopped),
             }
         }
-        if !appends.is_empty() {
-            self.writer.append(appends);
-        }
+        self.writer.submit(appends);
+        self.load
+            .in_flight
+            .store(self.engine.in_flight(), Ordering::Relaxed);
+        self.load
+            .open_calls
+            .store(self.engine.open_calls(), Ordering::Relaxed);
         Course::On
     }
 
@@ -280,7 +312,7 @@ impl Driver {
     fn prune(&self) {
         if let Some(keep) = self.keep_settled {
             let before = self.clock.now() - keep;
-            self.writer.prune(before, PRUNE_PIECE);
+            self.writer.prune(before, PRUNE_PIECE, Box::new(|_| ()));
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What a program holds of a running coordinator: it asks through here and is told the truth (R7).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use settled_journal::{IncidentFilter, IncidentRow, Page, ReadError, SagaFilter, SagaKey, SagaNo};
+use settled_journal::{
+    CommitStats, IncidentFilter, IncidentRow, Page, ReadError, SagaFilter, SagaKey, SagaNo,
+};
 use settled_protocol::{Answered, Json, Record, Refusal, Resolution, Span};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::clock::Clock;
-use super::driver::{Health, Message, Watchers};
+use super::driver::{Health, Load, Message, Watchers};
 use super::readers::Readers;
 use crate::callback::CallbackKey;
 use crate::definition::{Definitions, Submission};
@@ -26,6 +29,8 @@ pub struct Coordinator {
     pub(super) clock: Clock,
     pub(super) watchers: Watchers,
     pub(super) health: watch::Receiver<Health>,
+    pub(super) stats: Arc<CommitStats>,
+    pub(super) load: Arc<Load>,
 }
 
 /// A submission that was taken.
@@ -136,6 +141,23 @@ impl Coordinator {
         }
     }
 
+    /// What the journal's writer has counted.
+    pub fn journal_stats(&self) -> &CommitStats {
+        &self.stats
+    }
+
+    /// How many sagas are in memory, and how many calls under way.
+    pub fn load(&self) -> (usize, usize) {
+        let Load {
+            in_flight,
+            open_calls,
+        } = &*self.load;
+        (
+            in_flight.load(Ordering::Relaxed),
+            open_calls.load(Ordering::Relaxed),
+        )
+    }
+
     /// Submits a saga. When this returns, the saga is durable or there is an error. With `wait` it
     /// returns when the saga is settled or stuck, or when the time is over.
     ///
@@ -150,7 +172,10 @@ impl Coordinator {
         traceparent: Option<String>,
         wait: Option<Duration>,
     ) -> Result<Submitted, SubmitError> {
-        let id = submission.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let id = submission
+            .id
+            .clone()
+            .unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let wait_until = wait.map(|wait| self.clock.now() + Span::from(wait));
         let ask = |reply| Incoming::Submit {
             submission: Box::new(submission),
@@ -160,8 +185,16 @@ impl Coordinator {
             reply,
         };
         match self.ask(ask).await {
-            Reply::Taken(saga) => Ok(Submitted { saga: *saga, new: true, still_running: false }),
-            Reply::Ended { saga, new } => Ok(Submitted { saga: *saga, new, still_running: false }),
+            Reply::Taken(saga) => Ok(Submitted {
+                saga: *saga,
+                new: true,
+                still_running: false,
+            }),
+            Reply::Ended { saga, new } => Ok(Submitted {
+                saga: *saga,
+                new,
+                still_running: false,
+            }),
             Reply::Known(no) => self.read_submitted(no, false, false).await,
             Reply::StillRunning { saga, new } => self.read_submitted(saga, new, true).await,
             Reply::Conflict => Err(SubmitError::Conflict),
@@ -178,7 +211,8 @@ impl Coordinator {
     /// # Errors
     /// [`CommandError`]: past the pivot, settled, or not there.
     pub async fn cancel(&self, saga: &str, by: &str) -> Result<(), CommandError> {
-        self.command(saga, Command::Cancel { by: by.to_owned() }).await
+        self.command(saga, Command::Cancel { by: by.to_owned() })
+            .await
     }
 
     /// A participant's later answer to a call that was `pending`.
@@ -192,7 +226,16 @@ impl Coordinator {
         result: Json,
     ) -> Result<(), CallbackError> {
         let (saga, leg) = self.callbacks.read(token).ok_or(CallbackError::Token)?;
-        Ok(self.command(&saga, Command::Callback { leg, outcome, result }).await?)
+        Ok(self
+            .command(
+                &saga,
+                Command::Callback {
+                    leg,
+                    outcome,
+                    result,
+                },
+            )
+            .await?)
     }
 
     /// A person's decision on an incident, by its id (`<saga>~<number>`).
@@ -206,7 +249,14 @@ impl Coordinator {
     ) -> Result<(), CommandError> {
         let (saga, number) = incident.rsplit_once('~').ok_or(CommandError::NotFound)?;
         let incident = number.parse().map_err(|_| CommandError::NotFound)?;
-        self.command(saga, Command::Resolve { incident, resolution }).await
+        self.command(
+            saga,
+            Command::Resolve {
+                incident,
+                resolution,
+            },
+        )
+        .await
     }
 
     /// One saga as it stands, durably.
@@ -225,14 +275,20 @@ impl Coordinator {
         let (id, definitions) = (id.to_owned(), Arc::clone(&self.definitions));
         self.readers
             .ask(move |reader| {
-                let Some(stored) = reader.load(SagaKey::Id(&id))? else { return Ok(None) };
+                let Some(stored) = reader.load(SagaKey::Id(&id))? else {
+                    return Ok(None);
+                };
                 let saga = snapshot(&stored, &definitions)?;
-                Ok(Some(History { saga, records: stored.records }))
+                Ok(Some(History {
+                    saga,
+                    records: stored.records,
+                }))
             })
             .await
     }
 
-    /// A page of sagas, newest first.
+    /// A page of sagas, newest first. An item that is an error is one saga that cannot be read; the
+    /// others can.
     ///
     /// # Errors
     /// As [`Coordinator::saga`]; and for a cursor that is not one of ours.
@@ -241,16 +297,19 @@ impl Coordinator {
         filter: SagaFilter,
         cursor: Option<String>,
         limit: usize,
-    ) -> Result<Page<SagaSnapshot>, ReadError> {
+    ) -> Result<Page<Result<SagaSnapshot, ReadError>>, ReadError> {
         let definitions = Arc::clone(&self.definitions);
         self.readers
             .ask(move |reader| {
                 let page = reader.list(&filter, cursor.as_deref(), limit)?;
                 let mut items = Vec::with_capacity(page.items.len());
                 for stored in page.items {
-                    items.push(snapshot(&stored, &definitions)?);
+                    items.push(stored.and_then(|stored| snapshot(&stored, &definitions)));
                 }
-                Ok(Page { items, next_cursor: page.next_cursor })
+                Ok(Page {
+                    items,
+                    next_cursor: page.next_cursor,
+                })
             })
             .await
     }
@@ -265,7 +324,9 @@ impl Coordinator {
         cursor: Option<String>,
         limit: usize,
     ) -> Result<Page<IncidentRow>, ReadError> {
-        self.readers.ask(move |reader| reader.incidents(&filter, cursor.as_deref(), limit)).await
+        self.readers
+            .ask(move |reader| reader.incidents(&filter, cursor.as_deref(), limit))
+            .await
     }
 
     /// One incident.
@@ -291,8 +352,14 @@ impl Coordinator {
     pub fn watch(&self, saga: &str) -> Watching {
         let records = self.watchers.subscribe(saga);
         let saga = saga.to_owned();
-        let _ = self.inbox.send(Message::Engine(Incoming::Watch { saga: saga.clone() }));
-        Watching { saga, inbox: self.inbox.clone(), records }
+        let _ = self
+            .inbox
+            .send(Message::Engine(Incoming::Watch { saga: saga.clone() }));
+        Watching {
+            saga,
+            inbox: self.inbox.clone(),
+            records,
+        }
     }
 
     /// Takes nothing new, lets the calls that are under way end (for `grace` at most), and stops.
@@ -304,7 +371,14 @@ impl Coordinator {
 
     async fn command(&self, saga: &str, command: Command) -> Result<(), CommandError> {
         let saga = saga.to_owned();
-        match self.ask(|reply| Incoming::Command { saga, command, reply }).await {
+        match self
+            .ask(|reply| Incoming::Command {
+                saga,
+                command,
+                reply,
+            })
+            .await
+        {
             Reply::Accepted => Ok(()),
             Reply::NotFound => Err(CommandError::NotFound),
             Reply::Refused(refusal) => Err(CommandError::Refused(refusal)),
@@ -319,7 +393,9 @@ impl Coordinator {
     ) -> Reply {
         let (reply, answer) = oneshot::channel();
         let _ = self.inbox.send(Message::Engine(incoming(reply)));
-        answer.await.unwrap_or_else(|_| Reply::Unavailable(STOPPED.to_owned()))
+        answer
+            .await
+            .unwrap_or_else(|_| Reply::Unavailable(STOPPED.to_owned()))
     }
 
     async fn read_submitted(
@@ -337,8 +413,14 @@ impl Coordinator {
             })
             .await?;
         match saga {
-            Some(saga) => Ok(Submitted { saga, new, still_running }),
-            None => Err(SubmitError::Unavailable("the saga was removed meanwhile".to_owned())),
+            Some(saga) => Ok(Submitted {
+                saga,
+                new,
+                still_running,
+            }),
+            None => Err(SubmitError::Unavailable(
+                "the saga was removed meanwhile".to_owned(),
+            )),
         }
     }
 }

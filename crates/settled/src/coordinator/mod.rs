@@ -15,7 +15,7 @@ use settled_journal::{Journal, Keeper};
 pub use self::clock::Clock;
 pub use self::driver::Health;
 pub use self::handle::{
-    CallbackError, CommandError, Coordinator, History, Submitted, SubmitError, Watching,
+    CallbackError, CommandError, Coordinator, History, SubmitError, Submitted, Watching,
 };
 use crate::engine;
 
@@ -40,6 +40,10 @@ pub struct CoordinatorSettings {
 
 impl Default for CoordinatorSettings {
     fn default() -> Self {
-        Self { engine: engine::Settings::default(), readers: 4, keep_settled: None }
+        Self {
+            engine: engine::Settings::default(),
+            readers: 4,
+            keep_settled: None,
+        }
     }
 }

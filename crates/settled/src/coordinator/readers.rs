@@ -47,7 +47,9 @@ impl Readers {
             let answer = question(reader.as_mut());
             // A reader that failed may be broken for good; the next question opens another.
             if !matches!(answer, Err(ReadError::Store(_))) {
-                idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+                idle.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(reader);
             }
             answer
         });

@@ -19,7 +19,6 @@ const AFTER_ERROR: Span = Span::from_secs(1);
 pub(super) struct DueSearch {
     cursor: Option<DueCursor>,
     searching: bool,
-    loading: usize,
     /// When the next search may find something; none while nothing waits.
     next_at: Option<Timestamp>,
     /// The first place at which a saga was parked while a search was under way.
@@ -32,7 +31,6 @@ impl Default for DueSearch {
         Self {
             cursor: None,
             searching: false,
-            loading: 0,
             next_at: Some(Timestamp(i64::MIN)),
             meanwhile: None,
         }
@@ -42,18 +40,6 @@ impl Default for DueSearch {
 impl DueSearch {
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.next_at.filter(|_| !self.searching)
-    }
-
-    pub(super) fn loading(&self) -> usize {
-        self.loading
-    }
-
-    pub(super) fn load_begins(&mut self) {
-        self.loading += 1;
-    }
-
-    pub(super) fn load_ended(&mut self) {
-        self.loading = self.loading.saturating_sub(1);
     }
 
     /// Something could not be read: begin anew after a while.
@@ -92,7 +78,7 @@ impl<R> Engine<R> {
         let room = self
             .settings
             .max_in_flight
-            .saturating_sub(self.sagas.len() + self.due.loading);
+            .saturating_sub(self.sagas.len() + self.loads.len());
         let enough = (self.settings.max_in_flight / 8).clamp(1, PAGE);
         let due = self.due.next_at.is_some_and(|at| at <= now);
         if self.draining || self.due.searching || !due || room < enough {
@@ -130,11 +116,8 @@ impl<R> Engine<R> {
         };
         self.due.search_ended();
         for due in found.sagas {
-            let key = LoadKey::No(due.saga);
-            if !self.sagas.contains_key(&due.saga) && !self.loads.contains_key(&key) {
-                self.due.load_begins();
-                self.loads.insert(key.clone(), Vec::new());
-                self.out.push(Outgoing::Load(key));
+            if !self.sagas.contains_key(&due.saga) {
+                self.load(LoadKey::No(due.saga), Vec::new());
             }
         }
     }

@@ -19,14 +19,14 @@ impl<R> Engine<R> {
             self.tell(now, no, command, reply);
             return;
         }
-        let key = LoadKey::Id(saga);
-        if let Some(waiting) = self.loads.get_mut(&key) {
-            waiting.push((command, reply));
-            return;
+        self.load(LoadKey::Id(saga), vec![(command, reply)]);
+    }
+
+    /// Reads a saga, unless it is being read already, and then says these commands to it.
+    pub(super) fn load(&mut self, key: LoadKey, commands: Vec<(Command, R)>) {
+        if self.loads.add(&key, commands) {
+            self.out.push(Outgoing::Load(key));
         }
-        self.loads.insert(key.clone(), vec![(command, reply)]);
-        self.due.load_begins();
-        self.out.push(Outgoing::Load(key));
     }
 
     /// Passes a command on to a saga in memory. The answer goes out once everything that it rests
@@ -96,10 +96,14 @@ impl<R> Engine<R> {
         key: LoadKey,
         result: Result<Option<Box<StoredSaga>>, ReadError>,
     ) {
-        let Some(commands) = self.loads.remove(&key) else {
+        let Some(load) = self.loads.end(&key) else {
             return;
         };
-        self.due.load_ended();
+        let late = |stored: &StoredSaga| self.loads.is_late(&load, stored.no);
+        let commands = match &result {
+            Ok(Some(stored)) if late(stored) => return self.load(key, load.commands),
+            _ => load.commands,
+        };
         let stored = match result {
             Ok(Some(stored)) => stored,
             Ok(None) => return self.reply_all(commands, || Reply::NotFound),
@@ -131,9 +135,9 @@ impl<R> Engine<R> {
         let at = SagaSnapshot::from_stored(stored, &self.definitions)
             .map_err(|error| format!("saga {}: {error}", stored.id))?;
         let row = SagaRow {
-            state,
-            wake_at,
-            settled_at: at.saga.settled_at(),
+            state: stored.state,
+            wake_at: stored.wake_at,
+            settled_at: stored.settled_at,
         };
         let no: SagaNo = at.no;
         let mut flight = InFlight::new(at, stored.chain, row);

@@ -21,6 +21,7 @@ mod headers;
 mod in_flight;
 mod limits;
 mod load;
+mod loads;
 mod message;
 mod submit;
 mod timers;
@@ -37,6 +38,7 @@ use settled_protocol::{
 use self::due::DueSearch;
 use self::in_flight::{Consequence, InFlight, OpenCall, OpenCallKind};
 use self::limits::Slots;
+use self::loads::Loads;
 pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
 use self::timers::{Timer, Timers};
 use crate::callback::CallbackKey;
@@ -80,7 +82,7 @@ pub struct Engine<R> {
     calls: HashMap<CallId, OpenCall>,
     slots: Slots,
     timers: Timers,
-    loads: HashMap<LoadKey, Vec<(Command, R)>>,
+    loads: Loads<R>,
     due: DueSearch,
     waiting: HashMap<SagaNo, Vec<Waiter<R>>>,
     watched: HashMap<String, usize>,
@@ -120,7 +122,7 @@ impl<R> Engine<R> {
             by_id: HashMap::new(),
             calls: HashMap::new(),
             timers: Timers::default(),
-            loads: HashMap::new(),
+            loads: Loads::default(),
             due: DueSearch::default(),
             waiting: HashMap::new(),
             watched: HashMap::new(),
@@ -207,7 +209,7 @@ impl<R> Engine<R> {
     }
 
     fn has_room(&self) -> bool {
-        self.sagas.len() + self.due.loading() < self.settings.max_in_flight
+        self.sagas.len() + self.loads.len() < self.settings.max_in_flight
     }
 
     /// Asks the core what is next until it has no more to say, takes up the calls that it wants,
@@ -367,6 +369,7 @@ impl<R> Engine<R> {
         let id = Arc::clone(&flight.at.id);
         self.sagas.remove(&no);
         self.by_id.remove(&id);
+        self.loads.forgot(no);
     }
 
     fn unwatch(&mut self, saga: String) {

@@ -148,7 +148,8 @@ impl<R> Engine<R> {
         }
     }
 
-    /// The journal could not take the submission: nothing of it was written or done.
+    /// The journal did not take the append: nothing of it was written or done. A saga that was there
+    /// before is read anew, since it is not what it was taken for.
     pub(super) fn drop_refused(
         &mut self,
         now: Timestamp,
@@ -156,6 +157,10 @@ impl<R> Engine<R> {
         why: &str,
         saving: Saving<R>,
     ) {
+        if self.sagas.get(&no).is_some_and(|flight| flight.durable) {
+            self.observer.trouble(why);
+            self.due.begin_anew(now);
+        }
         let early = self.drop_unwritten(no);
         for consequence in saving.then {
             match consequence {
@@ -203,11 +208,8 @@ impl<R> Engine<R> {
 
     /// Somebody waits for a saga that may have ended long ago.
     fn look_at(&mut self, no: SagaNo) {
-        let key = LoadKey::No(no);
-        if !self.sagas.contains_key(&no) && !self.loads.contains_key(&key) {
-            self.due.load_begins();
-            self.loads.insert(key.clone(), Vec::new());
-            self.out.push(Outgoing::Load(key));
+        if !self.sagas.contains_key(&no) {
+            self.load(LoadKey::No(no), Vec::new());
         }
     }
 
