@@ -77,3 +77,14 @@ pub enum Appended {
         same: bool,
     },
 }
+
+/// An append whose events do not follow what is stored. Nothing of it was written, and it is of no
+/// use to try it again; the other appends of its batch are not touched by it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("saga number {}: an append does not fit: {why}; it was not written", saga.0)]
+pub struct Misplaced {
+    /// Whose append it is.
+    pub saga: SagaNo,
+    /// What is wrong with it.
+    pub why: &'static str,
+}

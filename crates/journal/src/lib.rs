@@ -1,10 +1,36 @@
 //! The durable, ordered record of sagas: one trait, and the stores that keep it.
+//!
+//! A [`Journal`] writes and a [`Reader`] reads; a [`Keeper`] hands out readers. [`Writer`] owns the
+//! journal on a thread of its own and commits in groups; what it does about errors is in
+//! [`Committer`], which a simulator can drive without a thread. [`MemoryJournal`] is the plain model
+//! that the stores are compared with.
 
+#[cfg(test)]
+#[path = "../tests/support/arbitrary.rs"]
+mod arbitrary;
+mod chain;
+mod committer;
+mod cursor;
+#[cfg_attr(not(test), expect(dead_code))]
+mod decode;
+mod encode;
 mod entry;
+mod incident;
+mod memory;
+#[cfg(test)]
+mod round_trip;
+mod stats;
 mod store;
+mod time_text;
+mod writer;
 
-pub use entry::{Append, Appended, NewSaga, SagaNo, SagaRow};
+pub use chain::chain_after;
+pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
+pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
+pub use memory::MemoryJournal;
+pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
     CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,
     Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
 };
+pub use writer::{Deliver, PruneReply, Writer};

@@ -2,7 +2,7 @@
 
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
-use crate::entry::{Append, Appended, SagaNo};
+use crate::entry::{Append, Appended, Misplaced, SagaNo};
 
 /// What is known of a journal when it is opened.
 #[derive(Clone, Debug)]
@@ -18,12 +18,15 @@ pub trait Journal: Send {
     /// What was found on opening.
     fn opened(&self) -> &Opened;
 
-    /// Makes a batch durable, all of it in one transaction. Appends are applied in order.
+    /// Makes a batch durable, all of it in one transaction. Appends are applied in order; there is
+    /// one answer for each, in the same order. One that does not continue its saga's history is
+    /// left out and does not keep the others from being written.
     ///
     /// # Errors
     /// [`CommitError`] says what is known of the batch. After [`CommitError::Unknown`] the writer
     /// must be [`reopened`](Journal::reopen) before it is used again.
-    fn commit(&mut self, batch: &[Append]) -> Result<Vec<Appended>, CommitError>;
+    fn commit(&mut self, batch: &[Append])
+    -> Result<Vec<Result<Appended, Misplaced>>, CommitError>;
 
     /// Closes whatever is open and opens it anew; what was committed before is then durable again,
     /// also after an fsync that failed.
@@ -40,7 +43,8 @@ pub trait Journal: Send {
     fn last_seq(&mut self, saga: SagaNo) -> Result<u32, ReadError>;
 
     /// Removes up to `limit` sagas that were settled before `before` and have no open incident, with
-    /// everything of theirs. Returns how many were removed.
+    /// everything of theirs; those that were settled first go first. Returns how many were removed:
+    /// fewer than `limit` means that there are no more.
     ///
     /// # Errors
     /// As [`Journal::commit`].
@@ -67,7 +71,9 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Due, ReadError>;
 
-    /// Sagas that match, newest first.
+    /// Sagas that match, newest first. An item that is an error is one saga that cannot be read;
+    /// the others can. A search that finds little may end a page early, so that it never reads on
+    /// for ever: a page may have fewer items than `limit`, or none, and still a `next_cursor`.
     ///
     /// # Errors
     /// Where the journal cannot be read, or the cursor is not one of ours.
@@ -76,9 +82,10 @@ pub trait Reader: Send {
         filter: &SagaFilter,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Page<StoredSaga>, ReadError>;
+    ) -> Result<Page<Result<StoredSaga, ReadError>>, ReadError>;
 
-    /// Incidents that match, newest first.
+    /// Incidents that match, the one that was opened last first. A page may end early as in
+    /// [`Reader::list`].
     ///
     /// # Errors
     /// Where the journal cannot be read, or the cursor is not one of ours.
@@ -268,12 +275,19 @@ pub struct Snapshot {
 }
 
 /// Why a commit gave no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// There was no room; nothing of the batch was written and the journal is whole. The same batch
     /// may be tried again when there is room.
     #[error("the journal has no room left: {0}; free some disk space, it goes on by itself")]
     Full(String),
+    /// Somebody else holds the journal; nothing of the batch was written. The same batch may be
+    /// tried again.
+    #[error(
+        "another program holds the journal's write lock: {0}; end its transaction, it goes on by \
+         itself"
+    )]
+    Busy(String),
     /// Whether the batch is durable is not known: reopen, and read back.
     #[error("the journal could not confirm a commit: {0}")]
     Unknown(String),
@@ -283,7 +297,7 @@ pub enum CommitError {
 }
 
 /// Why something could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The history of one saga is not what was written; the others are not touched by it.
     #[error("saga {saga}: its history is damaged at event {seq}: {what}")]
