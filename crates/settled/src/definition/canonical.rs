@@ -5,7 +5,8 @@
 
 use settled_protocol::{CompensateOrder, OnUnknown, Plan, Retry};
 
-use super::document::{CallDraft, RulesDraft, StepDraft};
+use super::call::CallDraft;
+use super::document::{RulesDraft, StepDraft};
 use super::value::quote;
 
 /// Writes the document.

@@ -13,9 +13,9 @@ use cel::common::types::{CelBool, CelInt, CelMap, CelMapKey, CelString};
 use cel::common::value::Val;
 
 use super::names::{self, Place, Root, Vocabulary};
-use super::program;
 use super::raw::{self, Segment};
 use super::value::{Number, number, to_cel};
+use super::{path, program};
 
 /// An answer as expressions see it.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,7 @@ impl Condition {
         program::run(
             &self.tree,
             vec![("response", response)],
+            &program::Budget::new(),
             |value| match value.downcast_ref::<CelBool>() {
                 Some(boolean) => Ok(*boolean.inner()),
                 None => Err(format!(
@@ -253,7 +254,7 @@ impl Comparison {
 }
 
 fn place(tree: &IdedExpr) -> Option<Place> {
-    let (name, path) = names::path_of(tree)?;
+    let (name, path) = path::path_of(tree)?;
     Vocabulary::Response.place(name, &path).ok()
 }
 

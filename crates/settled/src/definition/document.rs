@@ -9,8 +9,9 @@ use ::http::Method;
 use serde_json::value::RawValue;
 use settled_protocol::{CompensateOrder, MAX_STEPS, OnUnknown, Retry, Span};
 
+use super::Invalid;
+use super::call::{self, CallDraft};
 use super::fields::{self, Fields};
-use super::{Invalid, template};
 
 const ORDERS: [(&str, CompensateOrder); 2] = [
     ("reverse", CompensateOrder::Reverse),
@@ -21,18 +22,7 @@ const POLICIES: [(&str, OnUnknown); 3] = [
     ("check", OnUnknown::Check),
     ("incident", OnUnknown::Incident),
 ];
-const METHODS: [Method; 7] = [
-    Method::GET,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::HEAD,
-    Method::OPTIONS,
-];
-const DEFAULT_TIMEOUT: Span = Span::from_secs(10);
 const DEFAULT_CALLBACK_TIMEOUT: Span = Span::from_secs(86_400);
-const MAX_ATTEMPTS: u32 = 1_000_000;
 
 /// One step as it is written.
 #[derive(Debug)]
@@ -50,18 +40,6 @@ pub(super) struct StepDraft {
     pub(super) rules: RulesDraft,
     pub(super) compensation: Option<CompensationDraft>,
     pub(super) check: Option<CheckDraft>,
-}
-
-/// A request as it is written.
-#[derive(Debug)]
-pub(super) struct CallDraft {
-    pub(super) method: Method,
-    pub(super) url: String,
-    /// Names in lower case, in order.
-    pub(super) headers: Vec<(String, String)>,
-    /// Canonical JSON.
-    pub(super) body: Option<String>,
-    pub(super) timeout: Span,
 }
 
 /// How the answers of one direction are read.
@@ -127,13 +105,13 @@ fn step(mut fields: Fields<'_>) -> Result<StepDraft, Invalid> {
         None => None,
         Some(raw) => Some(needs(raw, &fields)?),
     };
-    let own_retry = retry(&mut fields)?.unwrap_or_default();
+    let own_retry = call::retry(&mut fields)?.unwrap_or_default();
     let rules = rules(&mut fields, &RulesDraft::default())?;
     let action = match fields.take("action") {
         None => return Err(fields.missing("action", "an object with a \"url\"")),
         Some(raw) => {
             let mut action = Fields::object(raw, &fields.place("action"))?;
-            let call = call(&mut action, Method::POST)?;
+            let call = call::request(&mut action, Method::POST)?;
             action.finish(&["method", "url", "headers", "body", "timeout"])?;
             call
         }
@@ -228,8 +206,8 @@ fn compensation(
     step_rules: &RulesDraft,
 ) -> Result<CompensationDraft, Invalid> {
     let draft = CompensationDraft {
-        call: call(&mut fields, Method::POST)?,
-        retry: retry(&mut fields)?.unwrap_or(step_retry),
+        call: call::request(&mut fields, Method::POST)?,
+        retry: call::retry(&mut fields)?.unwrap_or(step_retry),
         rules: rules(&mut fields, step_rules)?,
     };
     fields.finish(&[
@@ -247,7 +225,7 @@ fn compensation(
 
 fn check(mut fields: Fields<'_>) -> Result<CheckDraft, Invalid> {
     let draft = CheckDraft {
-        call: call(&mut fields, Method::GET)?,
+        call: call::request(&mut fields, Method::GET)?,
         done_when: fields.string("done_when")?.map(Cow::into_owned),
         not_done_when: fields.string("not_done_when")?.map(Cow::into_owned),
     };
@@ -277,111 +255,4 @@ fn rules(fields: &mut Fields<'_>, inherited: &RulesDraft) -> Result<RulesDraft, 
         refused_when: rule("refused_when", &inherited.refused_when)?,
         done_when: rule("done_when", &inherited.done_when)?,
     })
-}
-
-fn call(fields: &mut Fields<'_>, method: Method) -> Result<CallDraft, Invalid> {
-    let method = match fields.take("method") {
-        None => method,
-        Some(raw) => {
-            let text = fields::string(raw).map(|text| text.to_ascii_uppercase());
-            let found = METHODS.iter().find(|m| text.as_deref() == Some(m.as_str()));
-            found.cloned().ok_or_else(|| {
-                let names = METHODS.map(|m| m.to_string()).join(", ");
-                fields.expected("method", &format!("one of {names}"), raw)
-            })?
-        }
-    };
-    let url = match fields.string("url")? {
-        Some(url) => url.into_owned(),
-        None => return Err(fields.missing("url", "an absolute http or https URL")),
-    };
-    let mut headers: Vec<(String, String)> = Vec::new();
-    if let Some(raw) = fields.take("headers") {
-        let place = fields.place("headers");
-        for (name, value) in fields::free(raw, &place)? {
-            let at = fields::member(&place, &name);
-            let value =
-                fields::string(value).ok_or_else(|| Invalid::new(&at, "expected a string"))?;
-            if headers.len() >= 100 {
-                return Err(Invalid::new(place, "expected at most 100 headers"));
-            }
-            headers.push((name.to_ascii_lowercase(), value.into_owned()));
-        }
-        headers.sort();
-        if let Some([(name, _), _]) = headers.windows(2).find(|pair| match pair {
-            [(a, _), (b, _)] => a == b,
-            _ => false,
-        }) {
-            return Err(Invalid::new(
-                fields::member(&place, name),
-                "this header is given twice; names of headers are the same in capitals",
-            ));
-        }
-    }
-    let body = match fields.take("body") {
-        None => None,
-        Some(raw) => {
-            let mut text = String::new();
-            template::canonical(raw.get(), &fields.place("body"), &mut text)?;
-            Some(text)
-        }
-    };
-    let timeout = fields.span("timeout")?.unwrap_or(DEFAULT_TIMEOUT);
-    Ok(CallDraft {
-        method,
-        url,
-        headers,
-        body,
-        timeout,
-    })
-}
-
-fn retry(fields: &mut Fields<'_>) -> Result<Option<Retry>, Invalid> {
-    let Some(raw) = fields.take("retry") else {
-        return Ok(None);
-    };
-    let mut fields = Fields::object(raw, &fields.place("retry"))?;
-    let default = Retry::default();
-    let max_attempts = match fields.take("max_attempts") {
-        None => default.max_attempts,
-        Some(raw) => {
-            let number = raw
-                .get()
-                .parse::<u32>()
-                .ok()
-                .filter(|n| (1..=MAX_ATTEMPTS).contains(n));
-            let expected = format!("a whole number from 1 to {MAX_ATTEMPTS}");
-            number.ok_or_else(|| fields.expected("max_attempts", &expected, raw))?
-        }
-    };
-    let factor = match fields.take("factor") {
-        None => default.factor,
-        Some(raw) => {
-            let number = raw.get().parse::<f64>().ok();
-            number
-                .filter(|n| n.is_finite() && *n >= 1.0)
-                .ok_or_else(|| fields.expected("factor", "a number that is at least 1", raw))?
-        }
-    };
-    let (first, most) = (fields.span("first_delay")?, fields.span("max_delay")?);
-    // Where only one is given the default of the other makes way for it.
-    let (first_delay, max_delay) = match (first, most) {
-        (None, None) => (default.first_delay, default.max_delay),
-        (Some(first), None) => (first, default.max_delay.max(first)),
-        (None, Some(most)) => (default.first_delay.min(most), most),
-        (Some(first), Some(most)) if first <= most => (first, most),
-        (Some(first), Some(most)) => {
-            return Err(Invalid::new(
-                fields.place("first_delay"),
-                format!("expected no more than max_delay, which is {most}, got {first}"),
-            ));
-        }
-    };
-    fields.finish(&["max_attempts", "first_delay", "max_delay", "factor"])?;
-    Ok(Some(Retry {
-        max_attempts,
-        first_delay,
-        max_delay,
-        factor,
-    }))
 }

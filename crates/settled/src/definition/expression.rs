@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use cel::IdedExpr;
 use cel::common::types::{CelMap, CelMapKey, CelString};
 use cel::common::value::Val;
-use settled_protocol::StepIndex;
+use settled_protocol::{Json, StepIndex};
 
-use super::Scope;
 use super::names::{self, Place, Root, Vocabulary};
-use super::program::{self, Variables};
+use super::program::{self, Budget, Variables};
 use super::raw::{self, Segment};
 use super::value::{quote, to_cel, to_json};
+use super::{Scope, path};
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -30,6 +30,28 @@ pub(super) enum Expression {
     },
 }
 
+/// The values that a request is made from, and the work that may be spent on making it: many cheap
+/// expressions over large values are not cheap together.
+pub(super) struct Values<'s, 'a> {
+    scope: &'s Scope<'a>,
+    budget: Budget,
+}
+
+impl<'s, 'a> Values<'s, 'a> {
+    /// The values of one request.
+    pub(super) fn new(scope: &'s Scope<'a>) -> Self {
+        Self {
+            scope,
+            budget: Budget::new(),
+        }
+    }
+}
+
+/// How much text can be looked through for the price of a small allocation.
+const BYTES_SCANNED: u64 = 128;
+/// How much text can be made into values for that.
+const BYTES_CONVERTED: u64 = 4;
+
 /// What an expression comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Found<'a> {
@@ -45,14 +67,14 @@ impl Expression {
         if source.trim().is_empty() {
             return Err("an expression is missing between `${` and `}`".to_owned());
         }
-        if let Some((name, path)) = names::plain_path(source)
+        if let Some((name, path)) = path::plain_path(source)
             && let Ok(place) = vocabulary.place(name, &path)
         {
             return Ok(Self::Place(place));
         }
         let tree = program::parse(source)?;
         let roots = names::check(&tree, vocabulary)?;
-        if let Some((name, path)) = names::path_of(&tree)
+        if let Some((name, path)) = path::path_of(&tree)
             && let Ok(place) = vocabulary.place(name, &path)
         {
             return Ok(Self::Place(place));
@@ -73,18 +95,20 @@ impl Expression {
     }
 
     /// What the expression comes to for these values.
-    pub(super) fn evaluate<'a>(&self, scope: &Scope<'a>) -> Result<Found<'a>, String> {
+    pub(super) fn evaluate<'a>(&self, values: &Values<'_, 'a>) -> Result<Found<'a>, String> {
         match self {
-            Self::Place(place) => look(place, scope),
+            Self::Place(place) => look(place, values),
             Self::Program { tree, roots, names } => {
-                let variables = variables(roots, names, scope)?;
-                program::run(tree, variables, to_json).map(|text| Found::Json(Cow::Owned(text)))
+                let variables = variables(roots, names, values)?;
+                program::run(tree, variables, &values.budget, to_json)
+                    .map(|text| Found::Json(Cow::Owned(text)))
             }
         }
     }
 }
 
-fn look<'a>(place: &Place, scope: &Scope<'a>) -> Result<Found<'a>, String> {
+fn look<'a>(place: &Place, values: &Values<'_, 'a>) -> Result<Found<'a>, String> {
+    let scope = values.scope;
     let text = match place.root {
         Root::Key if place.path.is_empty() => return Ok(Found::Text(scope.key)),
         Root::SagaId if place.path.is_empty() => return Ok(Found::Text(scope.saga_id)),
@@ -96,6 +120,7 @@ fn look<'a>(place: &Place, scope: &Scope<'a>) -> Result<Found<'a>, String> {
         _ => return Err("a text has no members".to_owned()),
     };
     let text = text.trim_matches([' ', '\n', '\r', '\t']);
+    values.budget.spend(text.len() as u64 / BYTES_SCANNED)?;
     match raw::find(text, &place.path) {
         Some(found) => Ok(Found::Json(Cow::Borrowed(found))),
         None => Err(missing(text, &place.path)),
@@ -121,13 +146,20 @@ type Members<'v> = HashMap<CelMapKey<'v>, Box<dyn Val + 'v>>;
 fn variables<'v, 'a: 'v>(
     roots: &[Root],
     names: &'v [(StepIndex, String)],
-    scope: &Scope<'a>,
+    values: &Values<'_, 'a>,
 ) -> Result<Variables<'v>, String> {
+    let scope = values.scope;
+    let convert = |json: &'a Json| {
+        values
+            .budget
+            .spend(json.as_str().len() as u64 / BYTES_CONVERTED)?;
+        to_cel(json.as_str())
+    };
     let key = |text: &'v str| CelMapKey::String(CelString::from(text));
     let mut variables: Variables<'v> = Vec::with_capacity(3);
     for root in roots {
         match root {
-            Root::Input => variables.push(("input", to_cel(scope.input.as_str())?)),
+            Root::Input => variables.push(("input", convert(scope.input)?)),
             Root::Key => variables.push(("key", Box::new(CelString::from(scope.key)))),
             Root::SagaId => {
                 let id: Box<dyn Val + 'v> = Box::new(CelString::from(scope.saga_id));
@@ -143,7 +175,7 @@ fn variables<'v, 'a: 'v>(
             // A step without a result is there all the same, so that `has(steps.a.result)` works.
             let mut members = Members::new();
             if let Some(result) = (scope.results)(*step) {
-                members.insert(key("result"), to_cel(result.as_str())?);
+                members.insert(key("result"), convert(result)?);
             }
             steps.insert(key(name.as_str()), Box::new(CelMap::from(members)));
         }

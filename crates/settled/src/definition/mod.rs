@@ -4,6 +4,35 @@
 //! [`Definition`], requests rendered from its templates, and answers read by its rules. Nothing
 //! here reads a clock, sends anything or decides what is done next: the same text and the same
 //! values give the same result, on every machine and in every year.
+//!
+//! ```text
+//!   text ── fields ── document ── graph ── names ──▶ Definition ──▶ canonical text, digest
+//!          (members)  (shape)    (order)  (meaning)      │
+//!                                                        ├─ request   template + Scope ──▶ Rendered
+//!                                                        └─ answer    rules + Answer ──▶ Reading, Finding
+//! ```
+//!
+//! # What a document may say beyond its contract
+//!
+//! * `null` stands for a member left out, except in `input`. In a compensation, which has the
+//!   `retry`, `refused_when` and `done_when` of its step unless it has its own, a rule that is `null`
+//!   is none.
+//! * `callback_timeout` (`"24h"`) is how long a pending answer may take to be followed by the real
+//!   one. Where only one of `first_delay` and `max_delay` is given the other makes way for it.
+//! * Names of steps are 1 to 64 characters of `A-Za-z0-9_-`. One with a `-` is written
+//!   `steps["a-b"].result` in expressions.
+//! * The action and the check of a step may use the results of steps that are certainly done before
+//!   it; a compensation those of any step, and `has(steps.a.result)` says whether there is one.
+//! * `$${` is a literal `${`. Keys of objects and names of headers are never templates. An
+//!   expression that a URL starts with is taken as it is, being the base of the address; anywhere
+//!   else in it a value is percent-encoded, may not be empty in the path, and may not be `..`.
+//! * Rules: see `answer`. `refused_when` comes first, then `done_when`, then the status; a 2xx is
+//!   not taken for success against a rule that cannot be evaluated or a `done_when` that fails.
+//!
+//! # Bounds
+//!
+//! Documents and expressions come from outside. Nesting is bounded in both, expressions also in
+//! length, in loops within loops, and in the work that they may do; a body is at most a mebibyte.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +48,7 @@ use crate::participant::Answer;
 
 mod answer;
 mod cache;
+mod call;
 mod canonical;
 mod compile;
 mod condition;
@@ -28,6 +58,7 @@ mod fields;
 mod graph;
 mod invalid;
 mod names;
+mod path;
 mod program;
 mod raw;
 mod request;
@@ -35,6 +66,12 @@ mod span;
 mod template;
 mod value;
 
+#[cfg(test)]
+#[path = "tests/random.rs"]
+mod random;
+#[cfg(test)]
+#[path = "tests/refusals.rs"]
+mod refusals;
 #[cfg(test)]
 #[path = "tests/support.rs"]
 mod support;

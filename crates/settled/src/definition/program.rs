@@ -4,7 +4,7 @@
 //! is limited in length, tokens and nesting (neither parser nor interpreter can run out of stack),
 //! and what is run pays for what it copies: the tree is rewritten so that every value about to be
 //! copied or compared passes through a function that weighs it, and an evaluation that has spent its
-//! [`BUDGET`] is abandoned. Loops over an object see its keys in order, because a request must come
+//! [`Budget`] is abandoned. Loops over an object see its keys in order, because a request must come
 //! out the same every time it is made.
 
 use std::cell::Cell;
@@ -25,7 +25,8 @@ const MAX_LENGTH: usize = 4_096;
 const MAX_TOKENS: usize = 400;
 /// How deep brackets may be nested in an expression.
 const MAX_BRACKETS: usize = 24;
-/// What one evaluation may spend: about as many small allocations.
+/// What one rule, or one request with all its expressions, may spend: about as many small
+/// allocations.
 const BUDGET: u64 = 1_000_000;
 /// What one use of a regular expression costs.
 const REGEX_COST: i64 = 1_000;
@@ -276,13 +277,38 @@ fn range<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
 /// The values that an expression runs over, by name.
 pub(super) type Variables<'v> = Vec<(&'static str, Box<dyn Val + 'v>)>;
 
+/// What is left to spend.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<u64>);
+
+impl Budget {
+    /// A whole budget.
+    pub(super) fn new() -> Self {
+        Self(Cell::new(BUDGET))
+    }
+
+    /// Spends some of it.
+    pub(super) fn spend(&self, units: u64) -> Result<(), String> {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(units));
+        if units > left {
+            Err(SPENT.to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+const SPENT: &str = "it takes more work than there may be; make it or its input smaller";
+
 /// Runs a metered expression over `variables`, and hands what it comes to to `then`.
-pub(super) fn run<'v, T>(
+pub(super) fn run<T>(
     tree: &IdedExpr,
-    variables: Variables<'v>,
+    variables: Variables<'_>,
+    budget: &Budget,
     then: impl FnOnce(&dyn Val) -> Result<T, String>,
 ) -> Result<T, String> {
-    LEFT.set(BUDGET);
+    LEFT.set(budget.0.get());
     let run = AssertUnwindSafe(|| {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for (name, value) in variables {
@@ -293,11 +319,11 @@ pub(super) fn run<'v, T>(
             Err(error) => Err(excerpt(&error.to_string(), 200).into_owned()),
         }
     });
-    match catch_unwind(run) {
+    let result = catch_unwind(run);
+    budget.0.set(LEFT.get());
+    match result {
         Ok(result) => result,
-        Err(cause) if cause.is::<Spent>() => Err(
-            "it takes more work than one expression may; make it or its input smaller".to_owned(),
-        ),
+        Err(cause) if cause.is::<Spent>() => Err(SPENT.to_owned()),
         Err(_) => Err("it cannot be evaluated".to_owned()),
     }
 }

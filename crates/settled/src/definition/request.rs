@@ -10,7 +10,8 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use settled_protocol::{Json, Span};
 
-use super::document::CallDraft;
+use super::call::CallDraft;
+use super::expression::Values;
 use super::names::Vocabulary;
 use super::template::{self, JsonTemplate, Piece};
 use super::value::MAX_RENDERED;
@@ -111,25 +112,28 @@ impl CallTemplate {
         scope: &Scope<'_>,
         edited_body: Option<&Json>,
     ) -> Result<Rendered, Unmakeable> {
+        let values = Values::new(scope);
         let url = match &self.url {
             UrlTemplate::Fixed(url) => url.clone(),
-            UrlTemplate::Pieces(pieces) => render_url(pieces, scope)
+            UrlTemplate::Pieces(pieces) => render_url(pieces, &values)
                 .map_err(|why| Unmakeable::new(fields::member(&self.field, "url"), why))?,
         };
         let mut headers = Vec::with_capacity(self.headers.len() + 1);
         for (name, template) in &self.headers {
             let value = match template {
                 HeaderTemplate::Fixed(value) => value.clone(),
-                HeaderTemplate::Pieces(pieces) => render_header(pieces, scope).map_err(|why| {
-                    let at = fields::member(&self.field, "headers");
-                    Unmakeable::new(fields::member(&at, name.as_str()), why)
-                })?,
+                HeaderTemplate::Pieces(pieces) => {
+                    render_header(pieces, &values).map_err(|why| {
+                        let at = fields::member(&self.field, "headers");
+                        Unmakeable::new(fields::member(&at, name.as_str()), why)
+                    })?
+                }
             };
             headers.push((name.clone(), value));
         }
         let body_json = match (edited_body, &self.body) {
             (Some(edited), _) => Some(edited.clone()),
-            (None, Some(template)) => Some(template.render(scope)?),
+            (None, Some(template)) => Some(template.render(&values)?),
             (None, None) => None,
         };
         if body_json.is_some() && !self.typed {
@@ -208,14 +212,14 @@ fn check_url(text: String) -> Result<Uri, String> {
     }
 }
 
-fn render_url(pieces: &[Piece], scope: &Scope<'_>) -> Result<Uri, String> {
+fn render_url(pieces: &[Piece], values: &Values<'_, '_>) -> Result<Uri, String> {
     let mut out = String::with_capacity(128);
     let mut in_path = true;
     for piece in pieces {
         match piece {
             Piece::Literal(text) => out.push_str(text),
             Piece::Expression(expression) => {
-                let value = expression.evaluate(scope)?.into_text(false)?;
+                let value = expression.evaluate(values)?.into_text(false)?;
                 if out.is_empty() {
                     out.push_str(&value);
                 } else if value.is_empty() && in_path {
@@ -280,13 +284,13 @@ fn header_value(text: String) -> Result<HeaderValue, String> {
         .map_err(|_| "expected text without control characters".to_owned())
 }
 
-fn render_header(pieces: &[Piece], scope: &Scope<'_>) -> Result<HeaderValue, String> {
+fn render_header(pieces: &[Piece], values: &Values<'_, '_>) -> Result<HeaderValue, String> {
     let mut out = String::new();
     for piece in pieces {
         match piece {
             Piece::Literal(text) => out.push_str(text),
             Piece::Expression(expression) => {
-                out.push_str(&expression.evaluate(scope)?.into_text(false)?);
+                out.push_str(&expression.evaluate(values)?.into_text(false)?);
             }
         }
         if out.len() > 16_384 {

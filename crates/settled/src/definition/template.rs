@@ -5,11 +5,11 @@
 
 use settled_protocol::Json;
 
-use super::expression::Expression;
+use super::expression::{Expression, Found, Values};
 use super::names::Vocabulary;
 use super::raw::{self, Cursor};
 use super::value::{MAX_RENDERED, escape, quote};
-use super::{Invalid, Scope, Unmakeable};
+use super::{Invalid, Unmakeable};
 
 /// A piece of a text.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl JsonTemplate {
     }
 
     /// The JSON for these values.
-    pub(super) fn render(&self, scope: &Scope<'_>) -> Result<Json, Unmakeable> {
+    pub(super) fn render(&self, values: &Values<'_, '_>) -> Result<Json, Unmakeable> {
         let pieces = match self {
             Self::Fixed(json) => return Ok(json.clone()),
             Self::Pieces(pieces) => pieces,
@@ -168,9 +168,9 @@ impl JsonTemplate {
         for piece in pieces {
             match piece {
                 JsonPiece::Literal(text) => out.push_str(text),
-                JsonPiece::Value(source) => source.find(scope)?.write_json(&mut out),
+                JsonPiece::Value(source) => source.find(values)?.write_json(&mut out),
                 JsonPiece::Text(source) => {
-                    let found = source.find(scope)?.into_text(true);
+                    let found = source.find(values)?.into_text(true);
                     let text = found.map_err(|why| Unmakeable::new(source.field.clone(), why))?;
                     escape(&text, &mut out);
                 }
@@ -187,9 +187,9 @@ impl JsonTemplate {
 }
 
 impl Source {
-    fn find<'a>(&self, scope: &Scope<'a>) -> Result<super::expression::Found<'a>, Unmakeable> {
+    fn find<'a>(&self, values: &Values<'_, 'a>) -> Result<Found<'a>, Unmakeable> {
         self.expression
-            .evaluate(scope)
+            .evaluate(values)
             .map_err(|why| Unmakeable::new(self.field.clone(), why))
     }
 }

@@ -22,7 +22,9 @@ fn evaluate(source: &str, input: &str) -> Result<String, String> {
     let expression = compile(source)?;
     scope(input, &[Some(r#"{"list":[1,{"x":"y"}]}"#), None], |scope| {
         let mut out = String::new();
-        expression.evaluate(scope)?.write_json(&mut out);
+        expression
+            .evaluate(&Values::new(scope))?
+            .write_json(&mut out);
         Ok(out)
     })
 }
@@ -186,6 +188,13 @@ fn work_is_bounded() {
         assert!(started.elapsed().as_secs() < 5, "{source}");
     }
     assert!(evaluate("input.list.map(a, {'a': a, 'b': a + 1}).size()", &input).is_ok());
+
+    let many = compile("input.list[19999]").unwrap();
+    let spent = scope(&input, &[], |scope| {
+        let values = Values::new(scope);
+        (0..10_000).find(|_| many.evaluate(&values).is_err())
+    });
+    assert!(spent.is_some_and(|n| n > 500), "{spent:?}");
 }
 
 #[test]
