@@ -9,6 +9,10 @@ use crate::saga::{CallKind, Phase, Saga};
 use crate::time::{Span, Timestamp};
 use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome};
 
+/// The shortest wait between two questions about a call that was accepted: nothing else bounds how
+/// many there are.
+const PENDING_PAUSE: Span = Span::from_millis(100);
+
 /// Something from outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
@@ -250,6 +254,10 @@ impl Saga {
         };
         match (finding, leg.doubt) {
             (Finding::Happened, _) => now,
+            // It may stay pending for days: ask ever less often.
+            _ if matches!(leg.phase, Phase::Pending { .. }) => {
+                now + call.retry.delay(leg.checks, random).max(PENDING_PAUSE)
+            }
             (Finding::DidNotHappen, Some(doubt)) if leg.asked_before(doubt.until) => {
                 doubt.until.max(now)
             }

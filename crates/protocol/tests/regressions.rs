@@ -281,3 +281,18 @@ fn the_reason_is_the_first_failure_though_a_pivot_is_in_doubt() {
     let reason = bench.saga.reason().unwrap();
     assert_eq!((reason.step, reason.cause), (None, Cause::Cancelled));
 }
+
+/// A pending call that is asked about is not asked about ten times a second for days.
+#[test]
+fn a_pending_call_is_asked_about_ever_less_often() {
+    let mut plan = sequence(1);
+    plan.steps[0].callback_timeout = Span::from_secs(86_400);
+    plan.steps[0].action.retry.max_delay = Span::from_secs(30);
+    let mut bench = Bench::new(plan, None);
+    bench.call(action(0), Outcome::Pending);
+    let until = bench.now + Span::from_secs(3_600);
+    while bench.now < until {
+        bench.check(action(0), Finding::DidNotHappen);
+    }
+    assert!(bench.records.len() < 600, "{} records", bench.records.len());
+}
