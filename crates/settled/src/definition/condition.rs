@@ -41,9 +41,10 @@ impl Condition {
     pub(super) fn compile(source: &str) -> Result<Self, String> {
         let tree = program::parse(source)?;
         let roots = names::check(&tree, Vocabulary::Response)?;
+        let quick = Quick::of(&tree);
         Ok(Self {
-            quick: Quick::of(&tree),
-            tree: program::meter(tree),
+            quick,
+            tree: program::prepare(tree)?,
             roots,
         })
     }

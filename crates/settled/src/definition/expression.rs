@@ -88,7 +88,7 @@ impl Expression {
             }
         }
         Ok(Self::Program {
-            tree: program::meter(tree),
+            tree: program::prepare(tree)?,
             roots,
             names,
         })

@@ -22,9 +22,13 @@ use super::value::weight;
 /// The longest expression, in bytes.
 const MAX_LENGTH: usize = 4_096;
 /// The most words and signs in an expression.
-const MAX_TOKENS: usize = 400;
-/// How deep brackets may be nested in an expression.
-const MAX_BRACKETS: usize = 24;
+const MAX_TOKENS: usize = 300;
+/// How deep brackets may be nested in an expression. Without optimisation each level takes the parser
+/// some 180 KiB of stack.
+const MAX_BRACKETS: usize = 8;
+/// How many operations may stand inside one another, with what is added to make them pay. In a build
+/// without optimisation each takes the interpreter some 25 KiB of stack, of perhaps 2 MiB.
+const MAX_DEPTH: usize = 40;
 /// What one rule, or one request with all its expressions, may spend: about as many small
 /// allocations.
 const BUDGET: u64 = 1_000_000;
@@ -71,7 +75,8 @@ pub(super) fn parse(source: &str) -> Result<IdedExpr, String> {
     }
 }
 
-/// Refuses what would take parser or interpreter too deep.
+/// Refuses what would take the parser too deep. What stands inside a string counts as well, which is
+/// the safe side.
 fn check_size(source: &str) -> Result<(), String> {
     if source.len() > MAX_LENGTH {
         return Err(format!(
@@ -79,21 +84,24 @@ fn check_size(source: &str) -> Result<(), String> {
             source.len()
         ));
     }
-    let (mut tokens, mut brackets, mut deepest) = (0_usize, 0_usize, 0_usize);
+    let (mut tokens, mut quotes) = (0_usize, 0_usize);
+    let (mut brackets, mut deepest) = (0_usize, 0_usize);
     let mut in_word = false;
-    // What stands inside a string counts as well, which is the safe side.
     for byte in source.bytes() {
         let word = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
-        let goes_on = byte.is_ascii_whitespace() || (word && in_word);
-        tokens += usize::from(!goes_on);
-        in_word = word;
         match byte {
             b'(' | b'[' | b'{' => brackets += 1,
             b')' | b']' | b'}' => brackets = brackets.saturating_sub(1),
+            b'"' | b'\'' => quotes += 1,
             _ => {}
         }
+        let goes_on = byte.is_ascii_whitespace() || (word && in_word);
+        tokens += usize::from(!goes_on);
+        in_word = word;
         deepest = deepest.max(brackets);
     }
+    // A string with its quotes is one word.
+    let tokens = tokens - quotes / 2;
     if tokens > MAX_TOKENS {
         return Err(format!(
             "an expression may have {MAX_TOKENS} words and signs, this has {tokens}"
@@ -107,8 +115,42 @@ fn check_size(source: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How many of its own calls the interpreter is deep in at the deepest place of a metered tree.
+fn depth(tree: &IdedExpr) -> usize {
+    1 + match &tree.expr {
+        Expr::Call(call) => call
+            .args
+            .iter()
+            .chain(call.target.as_deref())
+            .map(depth)
+            .max()
+            .unwrap_or_default(),
+        Expr::List(list) => list.elements.iter().map(depth).max().unwrap_or_default(),
+        Expr::Map(map) => {
+            let members = map.entries.iter().map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(member) => depth(&member.key).max(depth(&member.value)),
+                EntryExpr::StructField(field) => depth(&field.value),
+            });
+            members.max().unwrap_or_default()
+        }
+        Expr::Select(select) => depth(&select.operand),
+        Expr::Comprehension(inner) => depth(&inner.iter_range).max(depth(&inner.loop_step)),
+        _ => 0,
+    }
+}
+
+/// Makes a parsed expression ready to be run, if the interpreter can be trusted with it.
+pub(super) fn prepare(tree: IdedExpr) -> Result<IdedExpr, String> {
+    let tree = meter(tree);
+    let depth = depth(&tree);
+    if depth > MAX_DEPTH {
+        return Err("too many operations inside one another; split the expression".to_owned());
+    }
+    Ok(tree)
+}
+
 /// Makes a parsed expression pay for what it does.
-pub(super) fn meter(tree: IdedExpr) -> IdedExpr {
+fn meter(tree: IdedExpr) -> IdedExpr {
     let IdedExpr { id, expr } = tree;
     let expr = match expr {
         Expr::Call(call) => Expr::Call(meter_call(call)),
@@ -161,7 +203,10 @@ fn meter_call(mut call: CallExpr) -> CallExpr {
     );
     if name == operators::ADD {
         if let [left, right] = call.args.as_mut_slice() {
-            *left = paying(CHARGE, std::mem::take(left), 0);
+            // The parts of a longer sum have paid already.
+            if !matches!(&left.expr, Expr::Call(call) if call.func_name == operators::ADD) {
+                *left = paying(CHARGE, std::mem::take(left), 0);
+            }
             *right = paying(RANGE, std::mem::take(right), 0);
         }
     } else if compares || name.starts_with(|c: char| c.is_ascii_alphabetic()) {

@@ -171,7 +171,7 @@ fn work_is_bounded() {
         .collect::<Vec<_>>()
         .join(",");
     let input = format!(r#"{{"list":[{list}]}}"#);
-    let doubled = format!("[1]{}", ".map(a,[a,a])".repeat(28));
+    let doubled = format!("[1]{}", ".map(a,[a,a,a,a])".repeat(12));
     for source in [
         "input.list.map(a, input.list)",
         "input.list.map(a, input.list.map(b, a))",
