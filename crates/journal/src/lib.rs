@@ -2,8 +2,8 @@
 //!
 //! A [`Journal`] writes and a [`Reader`] reads; a [`Keeper`] hands out readers. [`Writer`] owns the
 //! journal on a thread of its own and commits in groups; what it does about errors is in
-//! [`Committer`], which a simulator can drive without a thread. [`MemoryJournal`] is the plain model
-//! that the stores are compared with.
+//! [`Committer`], which a simulator can drive without a thread. [`SqliteJournal`] keeps it in one
+//! file; [`MemoryJournal`] is the plain model that the stores are compared with.
 
 #[cfg(test)]
 #[path = "../tests/support/arbitrary.rs"]
@@ -11,7 +11,6 @@ mod arbitrary;
 mod chain;
 mod committer;
 mod cursor;
-#[cfg_attr(not(test), expect(dead_code))]
 mod decode;
 mod encode;
 mod entry;
@@ -19,6 +18,7 @@ mod incident;
 mod memory;
 #[cfg(test)]
 mod round_trip;
+mod sqlite;
 mod stats;
 mod store;
 mod time_text;
@@ -28,6 +28,7 @@ pub use chain::chain_after;
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
 pub use memory::MemoryJournal;
+pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
     CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,

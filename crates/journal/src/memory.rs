@@ -222,10 +222,18 @@ impl Disk {
                 kind,
                 evidence,
             } => {
+                let id_of_incident = incident_id(id, *incident);
+                if self
+                    .incidents
+                    .values()
+                    .any(|known| known.row.id == id_of_incident)
+                {
+                    return;
+                }
                 let opening = Opening::new(*kind, evidence);
                 self.last_incident += 1;
                 let row = IncidentRow {
-                    id: incident_id(id, *incident),
+                    id: id_of_incident,
                     saga: id.to_owned(),
                     name: name.to_owned(),
                     step: step_name(plan, *leg).to_owned(),

@@ -1,0 +1,173 @@
+//! Reading: one saga, the sagas to wake, and the counts. It never writes.
+
+use rusqlite::{Connection, Error, OptionalExtension, Transaction, params};
+use settled_protocol::Timestamp;
+
+use super::error::read_error;
+use super::search;
+use super::stored::{Definitions, load};
+use crate::entry::SagaNo;
+use crate::store::{
+    Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Page, ReadError, Reader, SagaFilter,
+    SagaKey, Snapshot, StoredSaga,
+};
+use crate::time_text::{self, TimeText};
+
+const DUE: &str = "
+    SELECT wake_at, no FROM saga
+    WHERE wake_at IS NOT NULL AND (wake_at, no) > (?1, ?2) AND wake_at <= ?3
+    ORDER BY wake_at, no LIMIT ?4";
+const NEXT_DUE: &str = "
+    SELECT wake_at FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1 ORDER BY wake_at LIMIT 1";
+
+/// A reader with a connection of its own.
+#[derive(Debug)]
+pub(super) struct SqliteReader {
+    connection: Connection,
+    definitions: Definitions,
+}
+
+impl SqliteReader {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            definitions: Definitions::default(),
+        }
+    }
+
+    /// Reads several things as of one moment.
+    fn at_once<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>, &mut Definitions) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let Self {
+            connection,
+            definitions,
+        } = self;
+        let transaction = connection
+            .transaction()
+            .map_err(|error| read_error(&error))?;
+        work(&transaction, definitions)
+    }
+}
+
+impl Reader for SqliteReader {
+    fn load(&mut self, key: SagaKey<'_>) -> Result<Option<StoredSaga>, ReadError> {
+        self.at_once(|transaction, definitions| load(transaction, definitions, key))
+    }
+
+    fn due(
+        &mut self,
+        after: Option<DueCursor>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Due, ReadError> {
+        self.at_once(|transaction, _| {
+            due(transaction, after, until, limit).map_err(|error| read_error(&error))
+        })
+    }
+
+    fn list(
+        &mut self,
+        filter: &SagaFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Result<StoredSaga, ReadError>>, ReadError> {
+        self.at_once(|transaction, definitions| {
+            let found = search::sagas(transaction, filter, cursor, limit)?;
+            let items = found
+                .items
+                .into_iter()
+                .filter_map(|no| load(transaction, definitions, SagaKey::No(no)).transpose());
+            Ok(Page {
+                items: items.collect(),
+                next_cursor: found.next_cursor,
+            })
+        })
+    }
+
+    fn incidents(
+        &mut self,
+        filter: &IncidentFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<IncidentRow>, ReadError> {
+        self.at_once(|transaction, _| search::incidents(transaction, filter, cursor, limit))
+    }
+
+    fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError> {
+        search::incident(&self.connection, id)
+    }
+
+    fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError> {
+        self.at_once(|transaction, _| {
+            snapshot(transaction, now).map_err(|error| read_error(&error))
+        })
+    }
+}
+
+fn due(
+    connection: &Connection,
+    after: Option<DueCursor>,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Due, Error> {
+    let after = after.unwrap_or(DueCursor {
+        wake_at: Timestamp(i64::MIN),
+        saga: SagaNo(i64::MIN),
+    });
+    let until = TimeText::new(until);
+    let mut statement = connection.prepare_cached(DUE)?;
+    let mut rows = statement.query(params![
+        TimeText::new(after.wake_at).as_str(),
+        after.saga.0,
+        until.as_str(),
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    ])?;
+    let mut found = 0;
+    let mut due = Due::default();
+    while let Some(row) = rows.next()? {
+        found += 1;
+        let saga = SagaNo(row.get(1)?);
+        if let Some(wake_at) = row.get_ref(0)?.as_str().ok().and_then(time_text::parse) {
+            due.sagas.push(DueSaga { saga, wake_at });
+        } else {
+            tracing::warn!(saga = saga.0, "its row is damaged: wake_at is no time");
+        }
+    }
+    if found < limit {
+        let next: Option<String> = connection
+            .prepare_cached(NEXT_DUE)?
+            .query_row([until.as_str()], |row| row.get(0))
+            .optional()?;
+        due.next = next.and_then(|next| time_text::parse(&next));
+    }
+    Ok(due)
+}
+
+fn snapshot(connection: &Connection, now: Timestamp) -> Result<Snapshot, Error> {
+    let now = TimeText::new(now);
+    let count = |sql: &str| -> Result<u64, Error> {
+        connection
+            .prepare_cached(sql)?
+            .query_row([now.as_str()], |row| row.get::<_, i64>(0))
+            .map(|count| count.max(0).unsigned_abs())
+    };
+    let due = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at <= ?1")?;
+    let parked = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1")?;
+    let oldest: Option<String> = connection
+        .prepare_cached(
+            "SELECT created_at FROM saga WHERE settled_at IS NULL ORDER BY created_at LIMIT 1",
+        )?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let open: i64 = connection
+        .prepare_cached("SELECT count(*) FROM incident WHERE state = 'open'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(Snapshot {
+        due,
+        parked,
+        oldest_unsettled: oldest.and_then(|oldest| time_text::parse(&oldest)),
+        open_incidents: open.max(0).unsigned_abs(),
+    })
+}

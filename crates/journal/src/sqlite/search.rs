@@ -1,0 +1,299 @@
+//! Lists and searches, a page at a time.
+//!
+//! A page walks along an index and looks at what it passes, up to a bound: a search for what is rare
+//! in a long history ends its page early and says where to go on, so that it never keeps a reader
+//! busy for long.
+
+use rusqlite::{Connection, Error, OptionalExtension, Row, ToSql, params};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use settled_protocol::{Json, SagaState, Timestamp};
+
+use super::error::read_error;
+use crate::cursor::{self, SagaCursor};
+use crate::entry::SagaNo;
+use crate::incident::is_participant;
+use crate::store::{IncidentFilter, IncidentRow, Page, ReadError, SagaFilter};
+use crate::time_text::{self, TimeText};
+
+/// How many rows one page looks at.
+const MAX_ROWS: usize = 100_000;
+/// How many inputs one page looks into.
+const MAX_INPUTS: usize = 10_000;
+
+const INCIDENT_COLUMNS: &str = "
+    id, saga, name, step, direction, kind, participant, request_url, request, response, error,
+    attempts, opened_at, state, decision, note, resolved_by, resolved_at, no";
+
+/// The sagas that match, by number.
+pub(super) fn sagas(
+    connection: &Connection,
+    filter: &SagaFilter,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<SagaNo>, ReadError> {
+    let cursor = cursor.map(SagaCursor::read).transpose()?;
+    find_sagas(connection, filter, cursor, limit.max(1)).map_err(|error| read_error(&error))
+}
+
+fn find_sagas(
+    connection: &Connection,
+    filter: &SagaFilter,
+    cursor: Option<SagaCursor>,
+    limit: usize,
+) -> Result<Page<SagaNo>, Error> {
+    let mut text = filter.text.as_deref().map(TextSearch::new);
+    let mut statement = connection.prepare_cached(saga_query(filter))?;
+    let first = filter.since.unwrap_or(Timestamp(i64::MIN));
+    // Every row is before this one, but for those that the cursor says were seen.
+    let end = SagaCursor {
+        created_at: Timestamp(i64::MAX),
+        saga: SagaNo(i64::MAX),
+    };
+    let until = filter.until.map(|until| SagaCursor {
+        created_at: until,
+        saga: SagaNo(i64::MIN),
+    });
+    let before = [cursor.unwrap_or(end), until.unwrap_or(end)]
+        .into_iter()
+        .fold(end, Ord::min);
+    let mut rows = statement.query(params![
+        TimeText::new(before.created_at).as_str(),
+        before.saga.0,
+        TimeText::new(first).as_str(),
+    ])?;
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    let mut last: Option<String> = None;
+    while let Some(row) = rows.next()? {
+        if items.len() == limit
+            || looked_at == MAX_ROWS
+            || text.as_ref().is_some_and(TextSearch::is_tired)
+        {
+            return Ok(Page {
+                items,
+                next_cursor: last,
+            });
+        }
+        looked_at += 1;
+        let no: i64 = row.get(0)?;
+        let matches = is_in_state(row, filter.state)
+            && filter
+                .name
+                .as_deref()
+                .is_none_or(|name| column(row, 3) == Some(name))
+            && match &mut text {
+                Some(text) => text.finds(connection, row, no)?,
+                None => true,
+            };
+        if matches {
+            items.push(SagaNo(no));
+        }
+        // A row whose time cannot be read is no place to go on from; the next one is.
+        if let Some(created_at) = column(row, 1).and_then(time_text::parse) {
+            last = Some(
+                SagaCursor {
+                    created_at,
+                    saga: SagaNo(no),
+                }
+                .write(),
+            );
+        }
+    }
+    Ok(Page {
+        items,
+        next_cursor: None,
+    })
+}
+
+/// Along which index to go: what is not settled is few, and is kept together.
+fn saga_query(filter: &SagaFilter) -> &'static str {
+    match filter.state {
+        Some(state) if !state.is_settled() => {
+            "SELECT no, created_at, state, name, id FROM saga INDEXED BY saga_settled
+             WHERE settled_at IS NULL AND (created_at, no) < (?1, ?2) AND created_at >= ?3
+             ORDER BY created_at DESC, no DESC"
+        }
+        _ => {
+            "SELECT no, created_at, state, name, id FROM saga INDEXED BY saga_created
+             WHERE (created_at, no) < (?1, ?2) AND created_at >= ?3
+             ORDER BY created_at DESC, no DESC"
+        }
+    }
+}
+
+fn is_in_state(row: &Row<'_>, wanted: Option<SagaState>) -> bool {
+    wanted.is_none_or(|wanted| column(row, 2) == Some(wanted.as_str()))
+}
+
+fn column<'a>(row: &'a Row<'_>, index: usize) -> Option<&'a str> {
+    row.get_ref(index).ok()?.as_str().ok()
+}
+
+/// Looks for a text in any case, in id, name and input.
+struct TextSearch {
+    /// In small letters.
+    wanted: String,
+    inputs: usize,
+}
+
+impl TextSearch {
+    fn new(text: &str) -> Self {
+        Self {
+            wanted: text.to_lowercase(),
+            inputs: 0,
+        }
+    }
+
+    fn is_tired(&self) -> bool {
+        self.inputs >= MAX_INPUTS
+    }
+
+    fn finds(&mut self, connection: &Connection, row: &Row<'_>, no: i64) -> Result<bool, Error> {
+        if [4, 3]
+            .into_iter()
+            .filter_map(|index| column(row, index))
+            .any(|text| self.is_in(text))
+        {
+            return Ok(true);
+        }
+        self.inputs += 1;
+        let mut statement =
+            connection.prepare_cached("SELECT data FROM event WHERE saga = ?1 AND seq = 1")?;
+        let mut rows = statement.query([no])?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let data: Option<FirstData<'_>> =
+            column(row, 0).and_then(|data| serde_json::from_str(data).ok());
+        Ok(data.is_some_and(|data| self.is_in(data.input.get())))
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        // Most texts are ASCII, where the case of a letter is one bit and nothing need be copied.
+        if text.is_ascii() {
+            let wanted = self.wanted.as_bytes();
+            return wanted.is_empty()
+                || text
+                    .as_bytes()
+                    .windows(wanted.len())
+                    .any(|part| part.eq_ignore_ascii_case(wanted));
+        }
+        text.to_lowercase().contains(&self.wanted)
+    }
+}
+
+#[derive(Deserialize)]
+struct FirstData<'a> {
+    #[serde(borrow)]
+    input: &'a RawValue,
+}
+
+/// The incidents that match.
+pub(super) fn incidents(
+    connection: &Connection,
+    filter: &IncidentFilter,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<IncidentRow>, ReadError> {
+    let before = cursor
+        .map(cursor::read_incident)
+        .transpose()?
+        .unwrap_or(i64::MAX);
+    find_incidents(connection, filter, before, limit.max(1)).map_err(|error| read_error(&error))
+}
+
+fn find_incidents(
+    connection: &Connection,
+    filter: &IncidentFilter,
+    before: i64,
+    limit: usize,
+) -> Result<Page<IncidentRow>, Error> {
+    let mut sql = format!("SELECT {INCIDENT_COLUMNS} FROM incident WHERE no < ?1");
+    let mut values: Vec<&dyn ToSql> = vec![&before];
+    match filter.open {
+        Some(true) => sql.push_str(" AND state = 'open'"),
+        Some(false) => sql.push_str(" AND state <> 'open'"),
+        None => {}
+    }
+    if let Some(saga) = &filter.saga {
+        // By the saga's number, for which there is an index.
+        sql.push_str(" AND saga_no = (SELECT no FROM saga WHERE id = ?2)");
+        values.push(saga);
+    }
+    sql.push_str(" ORDER BY no DESC");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(values.as_slice())?;
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        if items.len() == limit || looked_at == MAX_ROWS {
+            return Ok(Page {
+                items,
+                next_cursor: last,
+            });
+        }
+        looked_at += 1;
+        let matches = filter
+            .step
+            .as_deref()
+            .is_none_or(|step| column(row, 3) == Some(step))
+            && filter
+                .participant
+                .as_deref()
+                .is_none_or(|wanted| is_participant(column(row, 6), wanted));
+        if matches {
+            items.push(incident_row(row)?);
+        }
+        last = Some(cursor::write_incident(row.get(18)?));
+    }
+    Ok(Page {
+        items,
+        next_cursor: None,
+    })
+}
+
+/// One incident by its id.
+pub(super) fn incident(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<IncidentRow>, ReadError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {INCIDENT_COLUMNS} FROM incident WHERE id = ?1"
+        ))
+        .and_then(|mut statement| statement.query_row([id], incident_row).optional())
+        .map_err(|error| read_error(&error))
+}
+
+fn incident_row(row: &Row<'_>) -> Result<IncidentRow, Error> {
+    // What is shown to a person is shown as it stands; nothing is decided by it.
+    let json = |index| -> Result<Option<Json>, Error> {
+        let text: Option<String> = row.get(index)?;
+        Ok(text.map(|text| Json::parse(&text).unwrap_or_else(|_| Json::string(&text))))
+    };
+    let time = |index| -> Result<Option<Timestamp>, Error> {
+        Ok(column(row, index).and_then(time_text::parse))
+    };
+    Ok(IncidentRow {
+        id: row.get(0)?,
+        saga: row.get(1)?,
+        name: row.get(2)?,
+        step: row.get(3)?,
+        direction: row.get(4)?,
+        kind: row.get(5)?,
+        participant: row.get(6)?,
+        request_url: row.get(7)?,
+        request: json(8)?,
+        response: json(9)?,
+        error: row.get(10)?,
+        attempts: row.get::<_, i64>(11)?.clamp(0, i64::from(u32::MAX)) as u32,
+        opened_at: time(12)?.unwrap_or_default(),
+        state: row.get(13)?,
+        decision: row.get(14)?,
+        note: row.get(15)?,
+        resolved_by: row.get(16)?,
+        resolved_at: time(17)?,
+    })
+}

@@ -1,0 +1,296 @@
+//! The same random operations on the SQLite journal and on the plain model in memory: every answer
+//! must be the same, and so must everything that can be read.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fastrand::Rng;
+use settled_journal::{
+    Append, Appended, DueCursor, IncidentFilter, Journal, Keeper, MemoryJournal, Misplaced, Reader,
+    SagaFilter, SagaKey, SagaNo, SqliteJournal,
+};
+use settled_protocol::{SagaState, Timestamp};
+use support::{Known, arbitrary};
+
+struct World {
+    random: Rng,
+    folder: tempfile::TempDir,
+    path: PathBuf,
+    crashes: u32,
+    sqlite: Option<SqliteJournal>,
+    model: MemoryJournal,
+    known: Vec<Known>,
+    next: i64,
+    ids: u32,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let sqlite = SqliteJournal::open(&path).unwrap();
+        Self {
+            random: Rng::with_seed(seed),
+            folder,
+            path,
+            crashes: 0,
+            sqlite: Some(sqlite),
+            model: MemoryJournal::new(),
+            known: Vec::new(),
+            next: 1,
+            ids: 0,
+        }
+    }
+
+    fn sqlite(&mut self) -> &mut SqliteJournal {
+        self.sqlite.as_mut().unwrap()
+    }
+
+    fn readers(&self) -> (Box<dyn Reader>, Box<dyn Reader>) {
+        let sqlite = self.sqlite.as_ref().unwrap().keeper().reader().unwrap();
+        (sqlite, self.model.reader().unwrap())
+    }
+
+    fn commit(&mut self) {
+        let plans = support::plans();
+        let mut batch: Vec<Append> = Vec::new();
+        for _ in 0..self.random.usize(1..8) {
+            let random = &mut self.random;
+            let index = random.usize(..self.known.len().max(1));
+            let known = self.known.get(index).filter(|known| {
+                // One append of a saga at a time, as the engine does it.
+                batch.iter().all(|append| append.saga != known.no)
+            });
+            let append = match (random.u8(0..10), known) {
+                (0..=5, Some(known)) => support::next(random, known),
+                (6, Some(known)) => {
+                    let mut append = support::next(random, known);
+                    match random.u8(0..4) {
+                        0 => append.chain ^= 1,
+                        1 => append.saga = SagaNo(1_000_000),
+                        2 => {
+                            for record in &mut append.records {
+                                record.seq += 1;
+                            }
+                        }
+                        _ => {
+                            for record in &mut append.records {
+                                record.seq -= 1;
+                            }
+                        }
+                    }
+                    append
+                }
+                (7, _) => {
+                    // An id that may be there, in the same batch or from before.
+                    let id = format!("saga-{}", random.u32(0..=self.ids));
+                    let plan = plans[random.usize(..plans.len())].clone();
+                    self.next += 1;
+                    support::new_saga(random, SagaNo(self.next), id, plan)
+                }
+                _ => {
+                    self.ids += 1;
+                    self.next += 1;
+                    let plan = plans[random.usize(..plans.len())].clone();
+                    let mut append = support::new_saga(
+                        random,
+                        SagaNo(self.next),
+                        format!("saga-{}", self.ids),
+                        plan,
+                    );
+                    if random.u8(0..20) == 0 {
+                        append.row = None;
+                    }
+                    if random.u8(0..20) == 0 {
+                        append.saga = SagaNo(random.i64(1..=self.next));
+                    }
+                    append
+                }
+            };
+            batch.push(append);
+        }
+        let answers = self.sqlite().commit(&batch).unwrap();
+        let expected = self.model.commit(&batch).unwrap();
+        assert_eq!(answers, expected);
+        self.count(&batch, &answers);
+    }
+
+    fn count(&mut self, batch: &[Append], answers: &[Result<Appended, Misplaced>]) {
+        for (append, answer) in batch.iter().zip(answers) {
+            let Ok(Appended::Stored { chain }) = answer else {
+                continue;
+            };
+            if let Some(new) = &append.new {
+                self.known.push(Known {
+                    no: append.saga,
+                    id: new.id.clone(),
+                    seq: 0,
+                    chain: 0,
+                    incidents: 0,
+                    plan: Arc::clone(&append.plan),
+                });
+            }
+            let known = self
+                .known
+                .iter_mut()
+                .find(|known| known.no == append.saga)
+                .unwrap();
+            support::stored(known, append, *chain);
+        }
+    }
+
+    fn prune(&mut self) {
+        let before = Timestamp(arbitrary::EPOCH + self.random.i64(0..50) * 1_000_000);
+        let limit = self.random.usize(0..4);
+        let pruned = self.sqlite().prune(before, limit).unwrap();
+        assert_eq!(pruned, self.model.prune(before, limit).unwrap());
+        let mut reader = self.model.reader().unwrap();
+        self.known
+            .retain(|known| reader.load(SagaKey::No(known.no)).unwrap().is_some());
+    }
+
+    fn reopen(&mut self) {
+        match self.random.u8(0..3) {
+            0 => self.sqlite().reopen().unwrap(),
+            1 => {
+                self.sqlite = None;
+                self.sqlite = Some(SqliteJournal::open(&self.path).unwrap());
+            }
+            _ => {
+                // As after a power cut: what the files hold now, and nobody closed them.
+                self.crashes += 1;
+                let copy = self
+                    .folder
+                    .path()
+                    .join(format!("crash-{}.db", self.crashes));
+                std::fs::copy(&self.path, &copy).unwrap();
+                let wal = |path: &Path| format!("{}-wal", path.display());
+                if Path::new(&wal(&self.path)).exists() {
+                    std::fs::copy(wal(&self.path), wal(&copy)).unwrap();
+                }
+                self.sqlite = Some(SqliteJournal::open(&copy).unwrap());
+                self.path = copy;
+            }
+        }
+        self.model.reopen().unwrap();
+        let next_saga = self.sqlite().opened().next_saga;
+        assert_eq!(next_saga, self.model.opened().next_saga);
+    }
+
+    fn compare_searches(&mut self) {
+        let (mut sqlite, mut model) = self.readers();
+        let random = &mut self.random;
+        let time = |random: &mut Rng| Timestamp(arbitrary::EPOCH + random.i64(0..30) * 1_000_000);
+        let texts = [
+            "saga-1", "SAGA", "äö", "日本", "sku", "zzz", "", "ORDER", "\"", "İ",
+        ];
+        let filter = SagaFilter {
+            state: arbitrary::maybe(random, |r| SagaState::ALL[r.usize(..5)]),
+            name: arbitrary::maybe(random, |_| "Refund".to_owned()),
+            since: arbitrary::maybe(random, time),
+            until: arbitrary::maybe(random, time),
+            text: arbitrary::maybe(random, |r| texts[r.usize(..texts.len())].to_owned()),
+        };
+        let limit = random.usize(1..30);
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = sqlite.list(&filter, cursor.as_deref(), limit).unwrap();
+            let expected = model.list(&filter, cursor.as_deref(), limit).unwrap();
+            assert_eq!(page.items, expected.items, "{filter:?} after {cursor:?}");
+            if page.next_cursor.is_none() || expected.next_cursor.is_none() {
+                // The model knows that nothing more matches; SQLite may have to look.
+                if let Some(next) = page.next_cursor {
+                    let rest = sqlite.list(&filter, Some(&next), limit).unwrap();
+                    assert_eq!(rest.items, Vec::new(), "{filter:?}");
+                }
+                assert_eq!(expected.next_cursor, None);
+                break;
+            }
+            cursor = expected.next_cursor;
+        }
+        let filter = IncidentFilter {
+            open: arbitrary::maybe(random, Rng::bool),
+            saga: arbitrary::maybe(random, |r| format!("saga-{}", r.u32(0..20))),
+            step: arbitrary::maybe(random, |_| "stock".to_owned()),
+            participant: arbitrary::maybe(random, |_| "pay.example".to_owned()),
+        };
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = sqlite.incidents(&filter, cursor.as_deref(), limit).unwrap();
+            let expected = model.incidents(&filter, cursor.as_deref(), limit).unwrap();
+            assert_eq!(page.items, expected.items, "{filter:?}");
+            for item in &page.items {
+                assert_eq!(sqlite.incident(&item.id).unwrap().as_ref(), Some(item));
+            }
+            if expected.next_cursor.is_none() {
+                break;
+            }
+            cursor = expected.next_cursor;
+        }
+        let now = Timestamp(arbitrary::EPOCH + random.i64(-1..21) * 1_000_000);
+        assert_eq!(sqlite.snapshot(now).unwrap(), model.snapshot(now).unwrap());
+        let limit = random.usize(0..6);
+        let mut after: Option<DueCursor> = None;
+        loop {
+            let due = sqlite.due(after, now, limit).unwrap();
+            assert_eq!(
+                due,
+                model.due(after, now, limit).unwrap(),
+                "after {after:?} until {now:?}"
+            );
+            let Some(last) = due.sagas.last() else { break };
+            after = Some(DueCursor {
+                wake_at: last.wake_at,
+                saga: last.saga,
+            });
+        }
+    }
+
+    fn compare_sagas(&mut self) {
+        let (mut sqlite, mut model) = self.readers();
+        for no in 0..=self.next {
+            let no = SagaNo(no);
+            let saga = model.load(SagaKey::No(no)).unwrap();
+            assert_eq!(sqlite.load(SagaKey::No(no)).unwrap(), saga);
+            if let Some(saga) = saga {
+                assert_eq!(sqlite.load(SagaKey::Id(&saga.id)).unwrap(), Some(saga));
+            }
+            assert_eq!(
+                self.sqlite().last_seq(no).unwrap(),
+                self.model.last_seq(no).unwrap()
+            );
+        }
+    }
+}
+
+fn run(seed: u64, rounds: u32) {
+    let mut world = World::new(seed);
+    for round in 0..rounds {
+        match world.random.u8(0..40) {
+            0 => world.prune(),
+            1 => world.reopen(),
+            2..=5 => world.compare_searches(),
+            6 => world.compare_sagas(),
+            _ => world.commit(),
+        }
+        if round == rounds / 2 {
+            // Definitions that nobody uses any more are gone with their sagas.
+            let later = Timestamp(i64::MAX);
+            while world.sqlite().prune(later, 1_000).unwrap() > 0 {}
+            while world.model.prune(later, 1_000).unwrap() > 0 {}
+            world.prune();
+        }
+    }
+    world.compare_sagas();
+    world.compare_searches();
+}
+
+#[test]
+fn sqlite_answers_as_the_model_does() {
+    for seed in 0..12 {
+        println!("seed {seed}");
+        run(seed, 600);
+    }
+}
