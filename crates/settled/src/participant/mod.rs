@@ -7,7 +7,7 @@ use settled_protocol::Span;
 
 mod http;
 
-pub use http::{HttpParticipants, HttpSettings};
+pub use http::{AllowList, AllowListError, HttpParticipants, HttpSettings, HttpSetupError};
 
 /// One request, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
