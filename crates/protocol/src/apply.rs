@@ -224,7 +224,9 @@ impl Saga {
         leg.call = None;
         if leg.is_resolved() {
             // A callback was quicker than the answer to its own request; they should agree.
-            leg.contradicted |= answer.outcome == Outcome::Refused && leg.phase == Phase::Done;
+            if answer.outcome == Outcome::Refused && leg.phase == Phase::Done {
+                leg.contradict(answer.clone());
+            }
             return;
         }
         if answer.outcome != Outcome::Done {
@@ -233,9 +235,14 @@ impl Saga {
         let early = leg.early.take();
         match (answer.outcome, early) {
             (Outcome::Done, early) => {
-                leg.contradicted = speaks_for_all && early.is_some_and(|(said, _)| said.is_no());
                 let result = answer.body.clone().unwrap_or_else(Json::null);
                 self.mark_done(id, result);
+                if let Some((Answered::Refused, said)) = early
+                    && speaks_for_all
+                {
+                    self.leg_mut(id)
+                        .contradict(Answered::Refused.as_answer(&said));
+                }
             }
             // The participant said both yes and no: nobody knows.
             (Outcome::Refused, Some((Answered::Done, _))) => {
@@ -278,8 +285,9 @@ impl Saga {
         };
         if leg.is_resolved() {
             // A callback was quicker; they should agree.
-            leg.contradicted |=
-                finding == Finding::Happened && matches!(leg.phase, Phase::NotDone(_));
+            if finding == Finding::Happened && matches!(leg.phase, Phase::NotDone(_)) {
+                leg.contradict(answer.clone());
+            }
             return;
         }
         match (finding, leg.phase) {
@@ -320,9 +328,11 @@ impl Saga {
         let leg = self.leg_mut(id);
         match (leg.phase, outcome) {
             (Phase::Done, Answered::Done) | (Phase::NotDone(_), Answered::Refused) => {}
-            (Phase::Done | Phase::NotDone(_) | Phase::Abandoned, _) => leg.contradicted = true,
+            (Phase::Done | Phase::NotDone(_) | Phase::Abandoned, _) => {
+                leg.contradict(outcome.as_answer(result));
+            }
             // An effect that nobody undoes any more.
-            (_, Answered::Done) if is_news_too_late => leg.contradicted = true,
+            (_, Answered::Done) if is_news_too_late => leg.contradict(outcome.as_answer(result)),
             // On record for the person who was asked.
             (Phase::Incident(_), _) => {}
             _ if matches!(
@@ -479,6 +489,12 @@ impl Leg {
     fn is_in_doubt_until(&mut self, until: Timestamp) {
         let until = self.doubt.map_or(until, |doubt| doubt.until.max(until));
         self.doubt = Some(Doubt { until });
+    }
+
+    /// Keeps what contradicts the leg as evidence for a person.
+    fn contradict(&mut self, answer: AnswerRecord) {
+        self.contradicted = true;
+        self.trace_mut().answer = Some(answer);
     }
 
     fn awaits(&self, kind: CallKind) -> bool {

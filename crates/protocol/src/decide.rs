@@ -173,11 +173,13 @@ impl Saga {
         }
         over &= !in_doubt;
         // The step that took effect last is undone first; one that may still turn out to have taken
-        // effect is later than all of them.
+        // effect is later than all of them. What is being undone already comes before both.
         let one_by_one = self.plan.compensate == CompensateOrder::Reverse;
         undo.sort_by_key(|step| {
             let finished = self.steps[usize::from(*step)].finished;
-            std::cmp::Reverse(if finished == 0 { u32::MAX } else { finished })
+            let place = if finished == 0 { u32::MAX } else { finished };
+            let is_fresh = self.leg(LegId::compensation(*step)).attempts == 0;
+            (is_fresh, std::cmp::Reverse(place))
         });
         let mut wait = one_by_one && in_doubt;
         for step in undo {

@@ -162,8 +162,19 @@ pub enum Finding {
 }
 
 impl Answered {
-    pub(crate) fn is_no(self) -> bool {
-        self == Self::Refused
+    /// A callback as the answer that it is.
+    pub(crate) fn as_answer(self, result: &Json) -> AnswerRecord {
+        let (outcome, error) = match self {
+            Self::Done => (Outcome::Done, "a callback says that it is done"),
+            Self::Refused => (Outcome::Refused, "a callback says that it was refused"),
+        };
+        AnswerRecord {
+            outcome,
+            status: None,
+            headers: Vec::new(),
+            body: Some(result.clone()),
+            error: Some(error.to_owned()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use settled_protocol::{
-    Answered, Cause, Decision, Finding, IncidentKind, OnUnknown, Outcome, SagaState, Span,
+    Answered, Cause, Decision, Event, Finding, IncidentKind, OnUnknown, Outcome, SagaState, Span,
     StepState,
 };
 
@@ -44,6 +44,11 @@ fn an_effect_after_the_end_is_an_incident() {
     bench.next();
     assert_eq!(bench.open_incidents(), 1, "{}", bench.history());
     assert_eq!(bench.saga.incidents()[0].kind, IncidentKind::Contradiction);
+    let evidence = bench.records.iter().find_map(|record| match &record.event {
+        Event::IncidentOpened { evidence, .. } => evidence.answer.clone(),
+        _ => None,
+    });
+    assert_eq!(evidence.unwrap().outcome, Outcome::Done);
     assert_eq!(bench.saga.state(bench.now), SagaState::Compensated);
 }
 
@@ -295,4 +300,22 @@ fn a_pending_call_is_asked_about_ever_less_often() {
         bench.check(action(0), Finding::DidNotHappen);
     }
     assert!(bench.records.len() < 600, "{} records", bench.records.len());
+}
+
+/// R3: in reverse order means one at a time, also when an effect shows up late.
+#[test]
+fn a_late_effect_waits_for_the_compensation_under_way() {
+    let mut bench = Bench::new(sequence(2), None);
+    bench.call(action(0), Outcome::Done);
+    bench.call(action(1), Outcome::NotSent);
+    bench.cancel();
+    let tasks = bench.tasks();
+    bench.begin(tasks[0]);
+    bench.callback(action(1), Answered::Done);
+    let next = bench.next();
+    assert!(next.tasks.is_empty(), "{next:?}\n{}", bench.history());
+    bench.answer(compensation(0), Outcome::Done);
+    bench.call(compensation(1), Outcome::Done);
+    bench.next();
+    assert_eq!(bench.saga.settled(), Some(SagaState::Compensated));
 }
