@@ -23,6 +23,8 @@ pub(super) struct DueSearch {
     next_at: Option<Timestamp>,
     /// The first place at which a saga was parked while a search was under way.
     meanwhile: Option<DueCursor>,
+    /// The search is to begin anew then.
+    anew_at: Option<Timestamp>,
 }
 
 impl Default for DueSearch {
@@ -33,6 +35,7 @@ impl Default for DueSearch {
             searching: false,
             next_at: Some(Timestamp(i64::MIN)),
             meanwhile: None,
+            anew_at: None,
         }
     }
 }
@@ -40,19 +43,6 @@ impl Default for DueSearch {
 impl DueSearch {
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.next_at.filter(|_| !self.searching)
-    }
-
-    /// Something could not be read: begin anew after a while.
-    pub(super) fn begin_anew(&mut self, now: Timestamp) {
-        self.cursor = None;
-        self.next_at = Some(now + AFTER_ERROR);
-    }
-
-    fn search_ended(&mut self) {
-        self.searching = false;
-        if let Some(place) = self.meanwhile.take() {
-            self.parked(place.wake_at, place.saga);
-        }
     }
 
     /// A saga now waits in the journal. One that the search has passed already makes it go back.
@@ -68,6 +58,32 @@ impl DueSearch {
                 wake_at,
                 saga: SagaNo(saga.0 - 1),
             });
+        }
+    }
+
+    /// Something could not be read: begin anew after a while, also where a search is under way that
+    /// has passed it already.
+    pub(super) fn begin_anew(&mut self, now: Timestamp) {
+        self.anew_at = Some(now + AFTER_ERROR);
+        self.settle();
+    }
+
+    fn search_ended(&mut self) {
+        self.searching = false;
+        self.settle();
+    }
+
+    /// Takes up what came in while a search was under way.
+    fn settle(&mut self) {
+        if self.searching {
+            return;
+        }
+        if let Some(at) = self.anew_at.take() {
+            self.cursor = None;
+            self.next_at = Some(at);
+        }
+        if let Some(place) = self.meanwhile.take() {
+            self.parked(place.wake_at, place.saga);
         }
     }
 }

@@ -570,3 +570,15 @@ fn observe(observer: &dyn Observer, at: &SagaSnapshot, now: Timestamp, event: &E
         _ => {}
     }
 }
+
+impl<R> std::fmt::Debug for Engine<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("sagas", &self.sagas.keys().collect::<Vec<_>>())
+            .field("calls", &self.calls.len())
+            .field("loads", &self.loads.len())
+            .field("due", &self.due)
+            .field("wake_at", &self.wake_at())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,723 @@
+//! One run: the real engine and the real group commit, on one thread, in virtual time, in a world
+//! in which everything else goes wrong by the seed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
+use settled::definition::Definitions;
+use settled::engine::{
+    AppendRefused, CallId, Command, Engine, Incoming, LoadKey, Outgoing, Reply, Settings,
+};
+use settled::observe::Unobserved;
+use settled::participant::Answer;
+use settled_journal::{
+    Committer, Journal, Keeper, MemoryJournal, Next, ReadError, Refused, SagaKey, SagaNo,
+};
+use settled_protocol::{Answered, Json, LegId, SagaState, Span, Timestamp};
+
+use super::agenda::{Agenda, Found, Happening, Question};
+use super::document;
+use super::faults::{Fault, Faults};
+use super::participant::{Call, Participants, Planned, respond};
+use super::store::{FaultyJournal, Luck, strikes};
+
+/// Where virtual time begins.
+const DAWN: Timestamp = Timestamp(1_700_000_000_000_000);
+
+/// How long things go wrong.
+const CHAOS: Span = Span::from_secs(40);
+
+/// How long after that everything must have ended.
+const PATIENCE: Span = Span::from_secs(6 * 3_600);
+
+/// A run that does more than this has lost its way.
+const MAX_HAPPENINGS: u64 = 400_000;
+
+/// A request that left the coordinator.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) saga: String,
+    pub(super) leg: LegId,
+    pub(super) number: u32,
+    pub(super) is_check: bool,
+    pub(super) at: Timestamp,
+}
+
+/// What somebody was told.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub(super) saga: String,
+    pub(super) at: Timestamp,
+    pub(super) told: crate::auditor::Told,
+}
+
+/// A saga that a client wants.
+pub(super) struct Order {
+    pub(super) id: String,
+    document: Vec<u8>,
+    other: Vec<u8>,
+    acknowledged: bool,
+}
+
+/// Who asked for something, to be told what came of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker {
+    Client { order: usize, other: bool },
+    Canceller(usize),
+    Person { order: usize, incident: u32 },
+    Participant,
+}
+
+/// Everything there is in a run.
+pub(super) struct World {
+    pub(super) now: Timestamp,
+    pub(super) rng: Rng,
+    luck: Luck,
+    agenda: Agenda,
+    pub(super) disk: MemoryJournal,
+    pub(super) life: u32,
+    coordinator: Option<Coordinator>,
+    definitions: Arc<Definitions>,
+    settings: Settings,
+    pub(super) participants: Participants,
+    pub(super) orders: Vec<Order>,
+    askers: BTreeMap<u64, Asker>,
+    next_asker: u64,
+    pub(super) sent: Vec<Sent>,
+    pub(super) heard: Vec<Heard>,
+    pub(super) surprises: Vec<String>,
+    pub(super) happenings: u64,
+    /// A digest of everything that the engine did: the same seed must give the same.
+    pub(super) trace: u64,
+    tick_at: Option<Timestamp>,
+}
+
+/// The coordinator while it lives.
+struct Coordinator {
+    engine: Engine<u64>,
+    committer: Committer<SagaNo>,
+    commit_is_due: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let faults = Faults::draw(&mut rng);
+        let luck: Luck = Arc::new(Mutex::new((faults, Rng::with_seed(rng.u64(..)))));
+        let settings = Settings {
+            max_in_flight: rng.usize(1..12),
+            max_calls_per_participant: rng.u32(1..6),
+            park_after: Span::from_millis(i64::from(rng.u32(50..2_000))),
+        };
+        let mut world = Self {
+            now: DAWN,
+            luck,
+            agenda: Agenda::default(),
+            disk: MemoryJournal::new(),
+            life: 0,
+            coordinator: None,
+            definitions: Arc::new(Definitions::new()),
+            settings,
+            participants: Participants::default(),
+            orders: Vec::new(),
+            askers: BTreeMap::new(),
+            next_asker: 0,
+            sent: Vec::new(),
+            heard: Vec::new(),
+            surprises: Vec::new(),
+            happenings: 0,
+            trace: 0xcbf2_9ce4_8422_2325,
+            tick_at: None,
+            rng,
+        };
+        world.plan_the_day();
+        world
+    }
+
+    fn plan_the_day(&mut self) {
+        self.later(Span::ZERO, Happening::Start);
+        self.later(Span::from_secs(2), Happening::People);
+        for order in 0..self.rng.usize(1..=10) {
+            let id = format!("order-{order}");
+            let document = document::random(&id, &mut self.rng);
+            let mut other = document.clone();
+            other["input"]["amount"] = 0.into();
+            self.orders.push(Order {
+                id,
+                document: document.to_string().into_bytes(),
+                other: other.to_string().into_bytes(),
+                acknowledged: false,
+            });
+            let at = Span(self.rng.i64(0..CHAOS.0 / 2));
+            self.later(at, Happening::Submit(order));
+            if self.strikes(Fault::SubmittedTwice) {
+                let again = at + Span::from_millis(i64::from(self.rng.u32(0..3_000)));
+                self.later(again, Happening::Submit(order));
+            }
+            if self.strikes(Fault::Cancelled) {
+                let then = at + Span::from_millis(i64::from(self.rng.u32(0..5_000)));
+                self.later(then, Happening::Cancel(order));
+            }
+        }
+    }
+
+    /// Lets the day pass: first chaos, then quiet, until everything has ended.
+    pub(super) fn run(&mut self) {
+        while let Some((at, happening)) = self.agenda.next() {
+            self.now = self.now.max(at);
+            self.happenings += 1;
+            if !self.is_healed() && self.now > DAWN + CHAOS {
+                self.heal();
+            }
+            self.happen(happening);
+            self.move_on();
+            let over = self.is_healed() && self.happenings.is_multiple_of(64) && self.has_ended();
+            if over || self.now > DAWN + CHAOS + PATIENCE || self.happenings > MAX_HAPPENINGS {
+                break;
+            }
+        }
+        self.surprises.append(&mut self.participants.complaints);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Tick => self.tick_at = None,
+            Happening::Start => self.start(),
+            Happening::Commit { life } => self.commit(life),
+            Happening::Submit(order) => self.submit(order),
+            Happening::Cancel(order) => self.cancel(order),
+            Happening::People => self.people(),
+            Happening::Act {
+                life,
+                call,
+                what,
+                answer,
+            } => {
+                let response = {
+                    let mut luck = self.luck.lock().unwrap_or_else(PoisonError::into_inner);
+                    let (faults, rng) = &mut *luck;
+                    self.participants.act(&what, self.now, faults, rng)
+                };
+                if answer {
+                    self.tell(
+                        life,
+                        Incoming::Answered {
+                            call,
+                            answer: Answer::Responded(response),
+                        },
+                    );
+                }
+            }
+            Happening::Answer { life, call, answer } => {
+                self.tell(life, Incoming::Answered { call, answer });
+            }
+            Happening::Callback { what, tries } => self.call_back(what, tries),
+            Happening::Read { life, question } => self.read(life, question),
+            Happening::Found { life, found } => {
+                let incoming = match found {
+                    Found::Saga { key, result } => Incoming::Loaded { key, result },
+                    Found::Due(found) => Incoming::DueFound(found),
+                };
+                self.tell(life, incoming);
+            }
+        }
+    }
+
+    /// Carries out what the engine wants, and perhaps kills it on the way.
+    fn move_on(&mut self) {
+        let Some(coordinator) = &mut self.coordinator else {
+            return;
+        };
+        coordinator.engine.tick(self.now);
+        let outgoing = coordinator.engine.take_outgoing();
+        if !outgoing.is_empty() && self.strikes(Fault::Crash) {
+            // What was wanted and not begun is lost; part of it may have been begun.
+            let begun = self.rng.usize(0..=outgoing.len());
+            for wish in outgoing.into_iter().take(begun) {
+                self.carry_out(wish);
+            }
+            self.crash();
+            return;
+        }
+        for wish in outgoing {
+            self.carry_out(wish);
+        }
+        let Some(coordinator) = &self.coordinator else {
+            return;
+        };
+        if let Some(at) = coordinator.engine.wake_at() {
+            let at = at.max(self.now + Span(1));
+            if self.tick_at.is_none_or(|set| at < set) {
+                self.tick_at = Some(at);
+                self.agenda.add(at, Happening::Tick, &mut self.rng);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, wish: Outgoing<u64>) {
+        match wish {
+            Outgoing::Append(append) => {
+                self.note(&format!(
+                    "append {} {}",
+                    append.saga.0,
+                    append.records.len()
+                ));
+                let slow = self.strikes(Fault::SlowCommit);
+                let Some(coordinator) = &mut self.coordinator else {
+                    return;
+                };
+                coordinator.committer.push(append.saga, append);
+                if !coordinator.commit_is_due {
+                    coordinator.commit_is_due = true;
+                    let millis = if slow {
+                        self.rng.u32(100..3_000)
+                    } else {
+                        self.rng.u32(0..5)
+                    };
+                    let life = self.life;
+                    self.later(
+                        Span::from_millis(i64::from(millis)),
+                        Happening::Commit { life },
+                    );
+                }
+            }
+            Outgoing::Send { call, request } => self.send(call, &request),
+            Outgoing::Reply(asker, reply) => self.hear(asker, reply),
+            Outgoing::Load(key) => self.ask(Question::Load(key)),
+            Outgoing::FindDue {
+                after,
+                until,
+                limit,
+            } => {
+                self.ask(Question::Due {
+                    after,
+                    until,
+                    limit,
+                });
+            }
+            Outgoing::Publish { .. } | Outgoing::Drained => {}
+        }
+    }
+
+    fn send(&mut self, call: CallId, request: &settled::participant::Request) {
+        let Some(what) = Call::read(request) else {
+            self.surprises.push(format!(
+                "a request that no participant understands: {request:?}"
+            ));
+            return;
+        };
+        self.note(&format!(
+            "send {} {} {}",
+            what.key, what.number, what.is_check
+        ));
+        self.sent.push(Sent {
+            saga: what.saga.clone(),
+            leg: what.leg,
+            number: what.number,
+            is_check: what.is_check,
+            at: self.now,
+        });
+        let plan = {
+            let mut luck = self.luck.lock().unwrap_or_else(PoisonError::into_inner);
+            let (faults, rng) = &mut *luck;
+            self.participants.plan(&what, self.now, faults, rng)
+        };
+        let life = self.life;
+        let what = Box::new(what);
+        let answers_by_acting = matches!(plan.answer, Planned::Result);
+        if let Some(at) = plan.act_at {
+            let act = Happening::Act {
+                life,
+                call,
+                what: what.clone(),
+                answer: answers_by_acting,
+            };
+            self.agenda.add(at, act, &mut self.rng);
+        }
+        let answer = match plan.answer {
+            Planned::Result => None,
+            Planned::Accepted => Some(respond(202, &serde_json::json!({}))),
+            Planned::Fixed(answer) => Some(answer),
+        };
+        if let Some(answer) = answer {
+            let answer = Happening::Answer { life, call, answer };
+            self.agenda.add(plan.answer_at, answer, &mut self.rng);
+        }
+        for at in plan.callbacks {
+            let callback = Happening::Callback {
+                what: what.clone(),
+                tries: 0,
+            };
+            self.agenda.add(at, callback, &mut self.rng);
+        }
+    }
+
+    fn call_back(&mut self, what: Box<Call>, tries: u32) {
+        // The participant knows what came of it before it says so.
+        let refused = self.participants.refused(&what.key);
+        let outcome = match (self.participants.happened(&what.key), refused) {
+            (Some(result), _) => Some((Answered::Done, Json::from(result.clone()))),
+            (None, true) => Some((Answered::Refused, Json::null())),
+            (None, false) => None,
+        };
+        let alive = self.coordinator.is_some();
+        if let (Some((outcome, result)), true) = (outcome, alive) {
+            let asker = self.asker(Asker::Participant);
+            let leg = what.leg;
+            let command = Command::Callback {
+                leg,
+                outcome,
+                result,
+            };
+            let saga = what.saga.clone();
+            self.tell(
+                self.life,
+                Incoming::Command {
+                    saga,
+                    command,
+                    reply: asker,
+                },
+            );
+        }
+        if (!alive || outcome_is_missing(&self.participants, &what.key)) && tries < 20 {
+            let again = Happening::Callback {
+                what,
+                tries: tries + 1,
+            };
+            self.later(Span::from_millis(500), again);
+        }
+    }
+
+    fn ask(&mut self, question: Question) {
+        let life = self.life;
+        if self.strikes(Fault::LateRead) {
+            let found = self.look_up(question);
+            let late = Span::from_millis(i64::from(self.rng.u32(1..5_000)));
+            self.later(late, Happening::Found { life, found });
+        } else {
+            let soon = Span(i64::from(self.rng.u32(0..2_000)));
+            self.later(soon, Happening::Read { life, question });
+        }
+    }
+
+    fn read(&mut self, life: u32, question: Question) {
+        let found = self.look_up(question);
+        self.happen(Happening::Found { life, found });
+    }
+
+    fn look_up(&mut self, question: Question) -> Found {
+        let failed = || ReadError::Store("simulated".to_owned());
+        let fails = self.strikes(Fault::ReadFailed);
+        let mut reader = self.disk.reader().map_err(|_| failed());
+        match question {
+            Question::Load(key) => {
+                let wanted = match &key {
+                    LoadKey::Id(id) => SagaKey::Id(id),
+                    LoadKey::No(no) => SagaKey::No(*no),
+                };
+                let result = match &mut reader {
+                    Ok(reader) if !fails => reader.load(wanted),
+                    _ => Err(failed()),
+                };
+                Found::Saga {
+                    result: result.map(|found| found.map(Box::new)),
+                    key,
+                }
+            }
+            Question::Due {
+                after,
+                until,
+                limit,
+            } => match &mut reader {
+                Ok(reader) if !fails => Found::Due(reader.due(after, until, limit)),
+                _ => Found::Due(Err(failed())),
+            },
+        }
+    }
+
+    fn start(&mut self) {
+        if self.coordinator.is_some() {
+            return;
+        }
+        self.life += 1;
+        let opened = self.disk.open_again();
+        let journal = FaultyJournal {
+            journal: Box::new(opened),
+            luck: Arc::clone(&self.luck),
+        };
+        let (next_saga, secret) = (journal.opened().next_saga, journal.opened().secret);
+        let engine = Engine::new(
+            self.settings.clone(),
+            Arc::clone(&self.definitions),
+            Arc::new(Unobserved),
+            next_saga,
+            secret,
+            self.rng.u64(..),
+        );
+        let committer = Committer::with_max_batch(Box::new(journal), self.rng.usize(1..8));
+        self.coordinator = Some(Coordinator {
+            engine,
+            committer,
+            commit_is_due: false,
+        });
+    }
+
+    /// The coordinator is gone, and everything in its memory. Its requests are still on their way.
+    fn crash(&mut self) {
+        self.note("crash");
+        self.coordinator = None;
+        self.tick_at = None;
+        let rest = Span::from_millis(i64::from(self.rng.u32(0..3_000)));
+        self.later(rest, Happening::Start);
+        // Nobody who asked was answered; clients ask again.
+        for (_, asker) in std::mem::take(&mut self.askers) {
+            if let Asker::Client {
+                order,
+                other: false,
+            } = asker
+            {
+                self.later(rest, Happening::Submit(order));
+            }
+        }
+    }
+
+    fn commit(&mut self, life: u32) {
+        if life != self.life {
+            return;
+        }
+        let Some(coordinator) = &mut self.coordinator else {
+            return;
+        };
+        let step = coordinator.committer.step();
+        let again = match step.next {
+            Next::Idle => None,
+            Next::Now => Some(Span::from_millis(1)),
+            Next::Pause(pause) => Some(Span::from(pause)),
+        };
+        coordinator.commit_is_due = again.is_some();
+        if let Some(again) = again {
+            self.later(again, Happening::Commit { life });
+        }
+        // Between the commit and its consequences.
+        if self.strikes(Fault::Crash) {
+            return self.crash();
+        }
+        for (saga, fate) in step.answers {
+            if let Err(Refused::Dead(_)) = fate {
+                return self.crash();
+            }
+            if let Err(Refused::Misplaced(why)) = &fate {
+                self.surprises.push(why.to_string());
+            }
+            let result = fate.map_err(|refused| AppendRefused(refused.to_string()));
+            self.tell(life, Incoming::Appended { saga, result });
+        }
+    }
+
+    fn submit(&mut self, order: usize) {
+        if self.coordinator.is_none() {
+            return self.later(Span::from_millis(500), Happening::Submit(order));
+        }
+        let other = self.orders[order].acknowledged && self.strikes(Fault::OtherContent);
+        let text = &self.orders[order];
+        let document = if other { &text.other } else { &text.document };
+        let submission = match self.definitions.parse(document) {
+            Ok(submission) => submission,
+            Err(invalid) => {
+                self.surprises
+                    .push(format!("a submission is refused: {invalid}"));
+                return;
+            }
+        };
+        let id = text.id.clone();
+        let reply = self.asker(Asker::Client { order, other });
+        let wait_until = self.rng.bool().then(|| self.now + Span::from_secs(5));
+        let submission = Box::new(submission);
+        let life = self.life;
+        self.tell(
+            life,
+            Incoming::Submit {
+                submission,
+                id,
+                trace: None,
+                wait_until,
+                reply,
+            },
+        );
+    }
+
+    fn cancel(&mut self, order: usize) {
+        let reply = self.asker(Asker::Canceller(order));
+        let command = Command::Cancel {
+            by: "somebody".to_owned(),
+        };
+        let saga = self.orders[order].id.clone();
+        self.tell(
+            self.life,
+            Incoming::Command {
+                saga,
+                command,
+                reply,
+            },
+        );
+    }
+
+    /// Takes down what somebody was told.
+    fn hear(&mut self, asker: u64, reply: Reply) {
+        use crate::auditor::Told;
+        let Some(asker) = self.askers.remove(&asker) else {
+            return;
+        };
+        match (asker, reply) {
+            (Asker::Client { order, other }, Reply::Taken(_) | Reply::Known(_)) => {
+                self.accepted(order, other);
+            }
+            (Asker::Client { order, other }, Reply::StillRunning { .. }) => {
+                self.accepted(order, other);
+            }
+            (Asker::Client { order, other }, Reply::Ended { saga, .. }) => {
+                self.accepted(order, other);
+                let state = saga.saga.state(self.now);
+                self.told(order, Told::State(state));
+            }
+            (Asker::Client { other, order }, Reply::Conflict) => {
+                if !other {
+                    self.surprises
+                        .push(format!("order {order}: the same content is a conflict"));
+                }
+            }
+            (
+                Asker::Client {
+                    order,
+                    other: false,
+                },
+                Reply::Unavailable(_) | Reply::Broken(_),
+            ) => {
+                self.later(Span::from_secs(1), Happening::Submit(order));
+            }
+            (Asker::Canceller(order), Reply::Accepted) => self.told(order, Told::Cancelled),
+            (Asker::Person { order, incident }, Reply::Accepted) => {
+                self.told(order, Told::Resolved(incident));
+            }
+            _ => {}
+        }
+    }
+
+    fn accepted(&mut self, order: usize, other: bool) {
+        if other {
+            self.surprises.push(format!(
+                "order {order}: other content was taken under its id"
+            ));
+        }
+        self.orders[order].acknowledged = true;
+        self.told(order, crate::auditor::Told::Accepted);
+    }
+
+    fn told(&mut self, order: usize, told: crate::auditor::Told) {
+        let saga = self.orders[order].id.clone();
+        self.heard.push(Heard {
+            saga,
+            at: self.now,
+            told,
+        });
+    }
+
+    /// Everybody who was wronged is made whole: no more faults, the coordinator is up, clients who
+    /// were never answered ask once more.
+    fn heal(&mut self) {
+        self.luck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .heal();
+        self.start();
+        for order in 0..self.orders.len() {
+            if !self.orders[order].acknowledged {
+                self.later(Span::from_secs(1), Happening::Submit(order));
+            }
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let Ok(mut reader) = self.disk.reader() else {
+            return false;
+        };
+        self.orders.iter().all(|order| {
+            matches!(reader.load(SagaKey::Id(&order.id)),
+                Ok(Some(saga)) if saga.state.is_settled())
+        })
+    }
+
+    pub(super) fn is_healed(&self) -> bool {
+        self.luck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .is_healed()
+    }
+
+    pub(super) fn strikes(&mut self, fault: Fault) -> bool {
+        strikes(&self.luck, fault)
+    }
+
+    pub(super) fn later(&mut self, wait: Span, what: Happening) {
+        self.agenda.add(self.now + wait, what, &mut self.rng);
+    }
+
+    pub(super) fn asker(&mut self, asker: Asker) -> u64 {
+        self.next_asker += 1;
+        self.askers.insert(self.next_asker, asker);
+        self.next_asker
+    }
+
+    pub(super) fn tell(&mut self, life: u32, incoming: Incoming<u64>) {
+        if life == self.life
+            && let Some(coordinator) = &mut self.coordinator
+        {
+            coordinator.engine.handle(self.now, incoming);
+        }
+    }
+
+    /// Adds to the digest of what the engine did.
+    fn note(&mut self, what: &str) {
+        for byte in what.bytes().chain(self.now.0.to_le_bytes()) {
+            self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    pub(super) fn ledger(&self) -> &[super::participant::Entry] {
+        &self.participants.ledger
+    }
+
+    pub(super) fn fired(&self) -> super::faults::Fired {
+        self.luck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .fired
+            .clone()
+    }
+
+    /// What the engine holds, for whoever looks for a mistake.
+    pub(super) fn engine(&self) -> String {
+        self.coordinator.as_ref().map_or_else(String::new, |alive| format!("{:?}", alive.engine))
+    }
+
+    /// The final states, for counting.
+    pub(super) fn states(&self) -> Vec<SagaState> {
+        let Ok(mut reader) = self.disk.reader() else {
+            return Vec::new();
+        };
+        let load = |order: &Order| reader.load(SagaKey::Id(&order.id)).ok().flatten();
+        self.orders
+            .iter()
+            .filter_map(load)
+            .map(|saga| saga.state)
+            .collect()
+    }
+}
+
+fn outcome_is_missing(participants: &Participants, key: &str) -> bool {
+    participants.happened(key).is_none() && !participants.refused(key)
+}
