@@ -233,6 +233,10 @@ impl Saga {
     /// Whether a step's action is at its end without having been done, so that before the pivot
     /// the saga goes back.
     pub(crate) fn is_failure(&self, id: LegId, now: Timestamp) -> bool {
+        // Also while a question about it is still under way.
+        if matches!(self.leg(id).phase, Phase::NotDone(_)) {
+            return true;
+        }
         match self.course(id, false, now) {
             Course::NotDone(_) | Course::Abandoned => true,
             Course::Exhausted(kind) => self.fails(id, kind),

@@ -116,8 +116,8 @@ impl<R> Engine<R> {
         same: bool,
         saving: Saving<R>,
     ) {
-        let early = self.drop_unwritten(no);
-        for consequence in saving.then {
+        let (early, then) = self.drop_unwritten(no, saving);
+        for consequence in then {
             match consequence {
                 Consequence::Taken { reply, wait_until } if same => match wait_until {
                     Some(until) if until > now => {
@@ -161,8 +161,8 @@ impl<R> Engine<R> {
             self.observer.trouble(why);
             self.due.begin_anew(now);
         }
-        let early = self.drop_unwritten(no);
-        for consequence in saving.then {
+        let (early, then) = self.drop_unwritten(no, saving);
+        for consequence in then {
             match consequence {
                 Consequence::Send { call, .. } => self.cancel_call(now, call),
                 Consequence::Taken { reply, .. } | Consequence::Reply(reply, _) => {
@@ -176,19 +176,30 @@ impl<R> Engine<R> {
         }
     }
 
-    fn drop_unwritten(&mut self, no: SagaNo) -> Vec<(String, super::Command, R)> {
+    /// Takes a saga out of memory. What was to follow from its events is handed back, what followed
+    /// from those that no append carried yet included: none of it may happen.
+    #[expect(
+        clippy::type_complexity,
+        reason = "two lists, taken apart by both callers"
+    )]
+    fn drop_unwritten(
+        &mut self,
+        no: SagaNo,
+        saving: Saving<R>,
+    ) -> (Vec<(String, super::Command, R)>, Vec<Consequence<R>>) {
         let Some(flight) = self.sagas.remove(&no) else {
-            return Vec::new();
+            return (Vec::new(), saving.then);
         };
         if self.by_id.get(&flight.at.id) == Some(&no) {
             self.by_id.remove(&flight.at.id);
         }
         let id = flight.at.id;
-        flight
+        let early = flight
             .early
             .into_iter()
             .map(|(command, reply)| (id.to_string(), command, reply))
-            .collect()
+            .collect();
+        (early, saving.then.into_iter().chain(flight.then).collect())
     }
 
     /// Gives back the slot of a call that was never made.

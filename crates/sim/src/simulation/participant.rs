@@ -1,7 +1,7 @@
 //! The services that are called: they act, or do not, and answer, or do not, as the faults have it.
 //! Their books say what really happened; nobody else's word counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -55,7 +55,6 @@ pub(super) struct Call {
     pub(super) leg: LegId,
     pub(super) number: u32,
     pub(super) is_check: bool,
-    pub(super) callback: String,
     pub(super) body: Value,
     pub(super) timeout: Span,
 }
@@ -71,6 +70,8 @@ struct Operation {
 #[derive(Debug, Default)]
 pub(super) struct Participants {
     operations: BTreeMap<String, Operation>,
+    /// Calls that were accepted, whether or not they were executed since.
+    accepted: BTreeSet<String>,
     pub(super) ledger: Vec<Entry>,
     /// What was wrong with a request, by the participant's own judgment.
     pub(super) complaints: Vec<String>,
@@ -96,7 +97,6 @@ impl Call {
             saga,
             leg: LegId { step, direction },
             number: header("settled-attempt")?.parse().ok()?,
-            callback: header("settled-callback")?,
             body: serde_json::from_slice(body).ok()?,
             timeout: request.timeout,
             key,
@@ -167,6 +167,7 @@ impl Participants {
             let at = within(rng);
             plan(Some(at), at, Planned::Result)
         } else if faults.strikes(Fault::Pending, rng) {
+            self.accepted.insert(call.key.clone());
             self.plan_pending(now, soon, faults, rng)
         } else {
             plan(Some(soon), soon, Planned::Result)
@@ -174,7 +175,7 @@ impl Participants {
     }
 
     fn plan_pending(
-        &mut self,
+        &self,
         now: Timestamp,
         soon: Timestamp,
         faults: &mut Faults,
@@ -211,6 +212,8 @@ impl Participants {
         if call.is_check {
             return match self.operations.get(&call.key) {
                 Some(operation) if operation.done => response(200, &operation.result),
+                // What was accepted may still happen, so nobody says that it did not.
+                None if self.accepted.contains(&call.key) => response(202, &json!({})),
                 _ => response(404, &json!({})),
             };
         }
