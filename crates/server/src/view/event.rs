@@ -1,0 +1,342 @@
+//! A saga's events as they are shown: one entry for each record, in order.
+//!
+//! The entry of an attempt's or a check's end carries its request and start again, so that it tells
+//! the whole exchange by itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use settled::protocol::{
+    AnswerRecord, Answered, Event, Finding, Json, LegId, Record, RequestRecord, Timestamp,
+};
+use settled::snapshot::SagaSnapshot;
+use utoipa::ToSchema;
+
+use super::saga::{ReasonView, step_name};
+use super::{Time, words};
+
+/// One thing that happened to a saga. The fields after `duration_ms` are there where they fit the
+/// kind.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(crate) struct EventView<'a> {
+    /// 1, 2, 3, … within the saga, without holes.
+    pub(crate) seq: u32,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// `submitted`, `attempt_started`, `attempt_ended`, `unmakeable`, `check_started`,
+    /// `check_ended`, `callback_received`, `callback_overdue`, `cancel_requested`, `turned`,
+    /// `incident_opened`, `incident_resolved`, `settled`.
+    #[schema(example = "attempt_ended")]
+    kind: &'static str,
+    /// The step that it is about.
+    #[schema(required)]
+    step: Option<&'a str>,
+    /// Which call of the step.
+    #[schema(schema_with = words::direction_or_none, required)]
+    direction: Option<&'static str>,
+    /// Which attempt: 1, 2, …
+    #[schema(required)]
+    attempt: Option<u32>,
+    /// What is known of the attempt since, or what a callback said.
+    #[schema(schema_with = words::outcome_or_none, required)]
+    outcome: Option<&'static str>,
+    /// What was sent.
+    #[schema(required)]
+    request: Option<RequestView<'a>>,
+    /// What came back.
+    #[schema(required)]
+    response: Option<ResponseView<'a>>,
+    /// What went wrong.
+    #[schema(required)]
+    error: Option<&'a str>,
+    /// When the attempt or check started.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    started_at: Option<Time>,
+    /// How long it took, in milliseconds.
+    #[schema(required)]
+    duration_ms: Option<f64>,
+    #[serde(flatten)]
+    more: More<'a>,
+}
+
+/// What only some kinds of events tell.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct More<'a> {
+    /// Which check: 1, 2, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<u32>,
+    /// What a check found out: `happened`, `did_not_happen`, `inconclusive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'static str>,
+    /// When to do whatever the policy asks for next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    again_at: Option<Time>,
+    /// What a callback or a person says that the call returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = serde_json::Value, required = false)]
+    result: Option<&'a Json>,
+    /// Who cancelled or decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    /// Why the saga goes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<ReasonView<'a>>,
+    /// The incident's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<String>,
+    /// Why a person is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident_kind: Option<&'static str>,
+    /// What was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    /// The state that the saga was settled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// Not settled by then and before the pivot: it is compensated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deadline_at: Option<Time>,
+}
+
+/// A request as it was sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Request)]
+pub(crate) struct RequestView<'a> {
+    /// The HTTP method.
+    method: &'a str,
+    /// The whole URL.
+    url: &'a str,
+    /// The step's own headers; those that every request carries are not repeated here.
+    #[schema(value_type = HashMap<String, String>)]
+    headers: Headers<'a>,
+    /// The body.
+    #[schema(value_type = serde_json::Value)]
+    body: Option<&'a Json>,
+}
+
+/// An answer as it was recorded.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Response)]
+pub(crate) struct ResponseView<'a> {
+    /// The HTTP status.
+    status: u16,
+    /// The headers of an answer that is not `done`.
+    #[schema(value_type = HashMap<String, String>)]
+    headers: Headers<'a>,
+    /// The body as JSON; text that is not JSON, as a string.
+    #[schema(value_type = serde_json::Value)]
+    body: Option<&'a Json>,
+}
+
+/// Everything that happened to a saga.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
+pub(crate) struct EventsView<'a> {
+    /// In order.
+    pub(crate) events: Vec<EventView<'a>>,
+}
+
+/// Headers as an object; a name that came twice has both values, as HTTP allows.
+struct Headers<'a>(&'a [(String, String)]);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let same = |other: &&(String, String)| other.0.eq_ignore_ascii_case(name);
+            if self.0[..index].iter().any(|other| same(&other)) {
+                continue;
+            }
+            let mut values = value.clone();
+            for (_, more) in self.0[index + 1..].iter().filter(same) {
+                values.push_str(", ");
+                values.push_str(more);
+            }
+            map.serialize_entry(name, &values)?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> RequestView<'a> {
+    fn new(request: &'a RequestRecord) -> Self {
+        Self {
+            method: &request.method,
+            url: &request.url,
+            headers: Headers(&request.headers),
+            body: request.body.as_ref(),
+        }
+    }
+}
+
+impl<'a> ResponseView<'a> {
+    fn new(answer: &'a AnswerRecord) -> Option<Self> {
+        answer.status.map(|status| Self {
+            status,
+            headers: Headers(&answer.headers),
+            body: answer.body.as_ref(),
+        })
+    }
+}
+
+/// What was started and not ended yet, as far as the records that were seen go.
+#[derive(Default)]
+pub(crate) struct Timeline {
+    open: HashMap<(LegId, bool), Started>,
+}
+
+/// A request on its way.
+#[derive(Clone)]
+pub(crate) struct Started {
+    at: Timestamp,
+    request: Arc<RequestRecord>,
+}
+
+impl Timeline {
+    /// Takes the next record in; where it ends an attempt or a check, gives the start of it.
+    pub(crate) fn follow(&mut self, record: &Record) -> Option<Started> {
+        match &record.event {
+            Event::AttemptStarted { leg, request, .. } => {
+                self.start((*leg, false), record, request);
+            }
+            Event::CheckStarted { leg, request, .. } => self.start((*leg, true), record, request),
+            Event::AttemptEnded { leg, .. } => return self.open.remove(&(*leg, false)),
+            Event::CheckEnded { leg, .. } => return self.open.remove(&(*leg, true)),
+            _ => {}
+        }
+        None
+    }
+
+    fn start(&mut self, call: (LegId, bool), record: &Record, request: &Arc<RequestRecord>) {
+        let request = Arc::clone(request);
+        let at = record.at;
+        self.open.insert(call, Started { at, request });
+    }
+}
+
+impl<'a> EventView<'a> {
+    /// The entry of a record; `started` is what [`Timeline::follow`] gave for it.
+    pub(crate) fn new(
+        saga: &'a SagaSnapshot,
+        record: &'a Record,
+        started: Option<&'a Started>,
+    ) -> Self {
+        let leg = record.event.leg();
+        let mut view = Self {
+            seq: record.seq,
+            at: Time(record.at),
+            kind: record.event.kind(),
+            step: leg.map(|leg| step_name(saga, leg.step)),
+            direction: leg.map(|leg| leg.direction.as_str()),
+            attempt: None,
+            outcome: None,
+            request: started.map(|started| RequestView::new(&started.request)),
+            response: None,
+            error: None,
+            started_at: started.map(|started| Time(started.at)),
+            duration_ms: started.map(|started| (record.at - started.at).0 as f64 / 1_000.0),
+            more: More::default(),
+        };
+        view.tell(saga, record);
+        view
+    }
+
+    fn answer(&mut self, answer: &'a AnswerRecord) {
+        self.response = ResponseView::new(answer);
+        self.error = answer.error.as_deref();
+    }
+
+    /// Puts in what the event itself says.
+    fn tell(&mut self, saga: &'a SagaSnapshot, record: &'a Record) {
+        let later = |again_at: Timestamp| (again_at > record.at).then_some(Time(again_at));
+        let more = &mut self.more;
+        match &record.event {
+            Event::Submitted { deadline_at, .. } => more.deadline_at = Time::some(*deadline_at),
+            Event::AttemptStarted {
+                attempt, request, ..
+            } => {
+                self.attempt = Some(*attempt);
+                self.started_at = Some(self.at);
+                self.request = Some(RequestView::new(request));
+            }
+            Event::AttemptEnded {
+                attempt,
+                answer,
+                again_at,
+                ..
+            } => {
+                self.attempt = Some(*attempt);
+                self.outcome = Some(answer.outcome.as_str());
+                more.again_at = later(*again_at);
+                self.answer(answer);
+            }
+            Event::Unmakeable { error, .. } => self.error = Some(error),
+            Event::CheckStarted { check, request, .. } => {
+                more.check = Some(*check);
+                self.started_at = Some(self.at);
+                self.request = Some(RequestView::new(request));
+            }
+            Event::CheckEnded {
+                check,
+                finding,
+                answer,
+                again_at,
+                ..
+            } => {
+                more.check = Some(*check);
+                more.finding = Some(match finding {
+                    Finding::Happened => "happened",
+                    Finding::DidNotHappen => "did_not_happen",
+                    Finding::Inconclusive => "inconclusive",
+                });
+                more.again_at = later(*again_at);
+                self.answer(answer);
+            }
+            Event::CallbackReceived {
+                outcome, result, ..
+            } => {
+                self.outcome = Some(match outcome {
+                    Answered::Done => "done",
+                    Answered::Refused => "refused",
+                });
+                more.result = Some(result);
+            }
+            Event::CallbackOverdue { .. } => {}
+            Event::CancelRequested { by } => more.by = Some(by),
+            Event::Turned { reason } => more.reason = Some(ReasonView::new(saga, reason)),
+            Event::IncidentOpened {
+                incident,
+                kind,
+                evidence,
+                ..
+            } => {
+                more.incident = Some(format!("{}~{incident}", saga.id));
+                more.incident_kind = Some(kind.as_str());
+                self.request = evidence.request.as_deref().map(RequestView::new);
+                self.response = evidence.answer.as_ref().and_then(ResponseView::new);
+                self.error = Some(&evidence.error);
+            }
+            Event::IncidentResolved {
+                incident,
+                resolution,
+                ..
+            } => {
+                more.incident = Some(format!("{}~{incident}", saga.id));
+                more.decision = Some(resolution.decision.as_str());
+                more.note = Some(&resolution.note);
+                more.by = Some(&resolution.by);
+                more.result = resolution.result.as_ref();
+            }
+            Event::Settled { state } => more.state = Some(state.as_str()),
+        }
+    }
+}

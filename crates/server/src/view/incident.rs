@@ -1,0 +1,95 @@
+//! An incident as it is shown: the row of the incident table.
+
+use serde::Serialize;
+use settled::journal::IncidentRow;
+use settled::protocol::Json;
+use utoipa::ToSchema;
+
+use super::{Time, words};
+
+/// What needs a person, with its request, response and history.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Incident)]
+pub(crate) struct IncidentView<'a> {
+    /// The saga's id, `~`, and 1, 2, … within the saga.
+    #[schema(example = "order-1001~1")]
+    id: &'a str,
+    /// The saga's id.
+    saga: &'a str,
+    /// The saga's kind.
+    name: &'a str,
+    /// The step.
+    step: &'a str,
+    /// Which call of the step.
+    #[schema(schema_with = words::direction)]
+    direction: &'a str,
+    /// Why a person is needed.
+    #[schema(schema_with = words::incident_kind)]
+    kind: &'a str,
+    /// Where the last request went; null where none could be made.
+    #[schema(required)]
+    request_url: Option<&'a str>,
+    /// The last request: `method`, `headers`, `body`.
+    #[schema(value_type = serde_json::Value)]
+    request: Option<&'a Json>,
+    /// The last answer: `status`, `headers`, `body`; null where none came.
+    #[schema(value_type = serde_json::Value)]
+    response: Option<&'a Json>,
+    /// What went wrong.
+    error: &'a str,
+    /// How many attempts were made.
+    attempts: u32,
+    /// When it came up.
+    #[schema(value_type = String, format = DateTime)]
+    opened_at: Time,
+    /// Whether somebody still has to decide.
+    #[schema(schema_with = words::incident_state)]
+    state: &'a str,
+    /// What was decided.
+    #[schema(schema_with = words::decision_or_none, required)]
+    decision: Option<&'a str>,
+    /// Why.
+    #[schema(required)]
+    note: Option<&'a str>,
+    /// By whom.
+    #[schema(required)]
+    resolved_by: Option<&'a str>,
+    /// When.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    resolved_at: Option<Time>,
+}
+
+impl<'a> IncidentView<'a> {
+    pub(crate) fn new(row: &'a IncidentRow) -> Self {
+        Self {
+            id: &row.id,
+            saga: &row.saga,
+            name: &row.name,
+            step: &row.step,
+            direction: &row.direction,
+            kind: &row.kind,
+            request_url: row.request_url.as_deref(),
+            request: row.request.as_ref(),
+            response: row.response.as_ref(),
+            error: &row.error,
+            attempts: row.attempts,
+            opened_at: Time(row.opened_at),
+            state: &row.state,
+            decision: row.decision.as_deref(),
+            note: row.note.as_deref(),
+            resolved_by: row.resolved_by.as_deref(),
+            resolved_at: Time::some(row.resolved_at),
+        }
+    }
+}
+
+/// A page of incidents.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Incidents)]
+pub(crate) struct IncidentsView<'a> {
+    /// The one that came up last first.
+    pub(crate) incidents: Vec<IncidentView<'a>>,
+    /// Where to go on; null at the end.
+    #[schema(required)]
+    pub(crate) next_cursor: Option<&'a str>,
+}

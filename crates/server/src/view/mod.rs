@@ -1,0 +1,50 @@
+//! What the API shows: the shapes of its answers, written straight from what the coordinator gives.
+//!
+//! Payloads are handed through as the text that they are.
+
+mod event;
+mod incident;
+mod saga;
+pub(crate) mod words;
+
+use serde::{Serialize, Serializer};
+use settled::protocol::Timestamp;
+
+pub(crate) use event::{EventView, EventsView, Started, Timeline};
+pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use saga::{SagaView, SagasView, UnreadableView};
+
+/// A moment as RFC 3339 in UTC, with microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Time {
+    pub(crate) fn some(at: Option<Timestamp>) -> Option<Self> {
+        at.map(Self)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A moment beyond the calendar can only come from a deadline in the far future.
+        let time = jiff::Timestamp::from_microsecond(self.0.0).unwrap_or(jiff::Timestamp::MAX);
+        serializer.collect_str(&format_args!("{time:.6}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_alike() {
+        for (micros, text) in [
+            (0, "\"1970-01-01T00:00:00.000000Z\""),
+            (1_767_225_600_000_001, "\"2026-01-01T00:00:00.000001Z\""),
+        ] {
+            let time = Time(Timestamp(micros));
+            assert_eq!(serde_json::to_string(&time).unwrap(), text);
+        }
+        assert!(serde_json::to_string(&Time(Timestamp(i64::MAX))).is_ok());
+    }
+}
