@@ -145,7 +145,9 @@ impl Faults {
     /// Whether the fault strikes this time.
     pub(super) fn strikes(&mut self, fault: Fault, rng: &mut Rng) -> bool {
         let draw = rng.f64();
-        let strikes = !self.healed && self.rates.get(&fault).is_some_and(|rate| draw < *rate);
+        // People are people also when everything else is well.
+        let possible = !self.healed || fault == Fault::DecidedTwice;
+        let strikes = possible && self.rates.get(&fault).is_some_and(|rate| draw < *rate);
         if strikes {
             *self.fired.entry(fault).or_default() += 1;
         }
