@@ -88,7 +88,7 @@ pub(crate) fn decode(row: &Link<'_>, steps: &Steps) -> Result<Decoded, String> {
                     body: data.body,
                     error: data.error,
                 },
-                again_at: data.again_at.0,
+                again_at: data.again_at.map_or(at, |time| time.0),
                 arrives_until: data.arrives_until.0,
             }
         }
@@ -120,7 +120,7 @@ pub(crate) fn decode(row: &Link<'_>, steps: &Steps) -> Result<Decoded, String> {
                     body: data.body,
                     error: data.error,
                 },
-                again_at: data.again_at.0,
+                again_at: data.again_at.map_or(at, |time| time.0),
             }
         }
         "callback_received" => {
@@ -129,7 +129,7 @@ pub(crate) fn decode(row: &Link<'_>, steps: &Steps) -> Result<Decoded, String> {
                 leg: leg(row, steps)?,
                 outcome: outcome(row, parse_answered)?,
                 result: data.result,
-                again_at: data.again_at.0,
+                again_at: data.again_at.map_or(at, |time| time.0),
             }
         }
         "callback_overdue" => Event::CallbackOverdue {
@@ -344,7 +344,8 @@ struct AttemptEndedData {
     body: Option<Json>,
     #[serde(default)]
     error: Option<String>,
-    again_at: Time,
+    #[serde(default)]
+    again_at: Option<Time>,
     arrives_until: Time,
 }
 
@@ -364,13 +365,15 @@ struct CheckEndedData {
     body: Option<Json>,
     #[serde(default)]
     error: Option<String>,
-    again_at: Time,
+    #[serde(default)]
+    again_at: Option<Time>,
 }
 
 #[derive(Deserialize)]
 struct CallbackData {
     result: Json,
-    again_at: Time,
+    #[serde(default)]
+    again_at: Option<Time>,
 }
 
 #[derive(Deserialize)]

@@ -64,7 +64,7 @@ pub(crate) fn encode<'a>(
             columns.attempt = Some(*attempt);
             columns.outcome = Some(answer.outcome.as_str());
             object.answer(answer);
-            object.time("again_at", Some(*again_at));
+            object.time("again_at", later(*again_at, record));
             object.time("arrives_until", Some(*arrives_until));
         }
         Event::Unmakeable { error, .. } => object.text("error", Some(error)),
@@ -83,7 +83,7 @@ pub(crate) fn encode<'a>(
             columns.outcome = Some(finding_word(*finding));
             object.text("answer_outcome", Some(answer.outcome.as_str()));
             object.answer(answer);
-            object.time("again_at", Some(*again_at));
+            object.time("again_at", later(*again_at, record));
         }
         Event::CallbackReceived {
             outcome,
@@ -93,7 +93,7 @@ pub(crate) fn encode<'a>(
         } => {
             columns.outcome = Some(answered_word(*outcome));
             object.json("result", Some(result));
-            object.time("again_at", Some(*again_at));
+            object.time("again_at", later(*again_at, record));
         }
         Event::CallbackOverdue { .. } => {}
         Event::CancelRequested { by } => object.text("by", Some(by)),
@@ -138,6 +138,11 @@ pub(crate) fn encode<'a>(
     }
     object.end();
     columns
+}
+
+/// A moment that need only be written where it is another than the event's own.
+fn later(moment: Timestamp, record: &Record) -> Option<Timestamp> {
+    (moment != record.at).then_some(moment)
 }
 
 /// The name of a leg's step. A step that the plan does not have is written as one that no plan has,

@@ -6,10 +6,12 @@
 //! file; [`MemoryJournal`] is the plain model that the stores are compared with.
 
 #[cfg(test)]
-#[path = "../tests/support/arbitrary.rs"]
-mod arbitrary;
+extern crate self as settled_journal;
+
 mod chain;
 mod committer;
+#[cfg(test)]
+mod committer_tests;
 mod cursor;
 mod decode;
 mod encode;
@@ -21,6 +23,9 @@ mod round_trip;
 mod sqlite;
 mod stats;
 mod store;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 mod time_text;
 mod writer;
 

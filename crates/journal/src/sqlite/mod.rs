@@ -17,6 +17,8 @@ mod read;
 mod schema;
 mod search;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -53,8 +55,7 @@ impl SqliteJournal {
     /// # Errors
     /// [`OpenError`] says what is in the way and what to do about it; the file is then as it was.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref().to_owned();
-        open::check_place(&path)?;
+        let path = open::check_place(path.as_ref())?;
         let lock = Lock::take(&path)?;
         let connection = open::writer(&path)?;
         let opened = open::opened(&path, &connection)?;

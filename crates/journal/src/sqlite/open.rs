@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -25,8 +25,9 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 const WAL_SIZE_LIMIT: i64 = 64 * 1024 * 1024;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Looks at the place without touching anything.
-pub(super) fn check_place(path: &Path) -> Result<(), OpenError> {
+/// Looks at the place without touching anything. Gives the file's own name where `path` is a link,
+/// so that its lock is the same by whatever name it is called.
+pub(super) fn check_place(path: &Path) -> Result<PathBuf, OpenError> {
     if path.is_dir() {
         return Err(OpenError::Directory(path.to_owned()));
     }
@@ -43,8 +44,12 @@ pub(super) fn check_place(path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
             why: "it is read-only".to_owned(),
         }),
-        Ok(_) => check_magic(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(_) => {
+            check_magic(path)?;
+            path.canonicalize()
+                .map_err(|error| OpenError::io(path, error))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.to_owned()),
         Err(error) => Err(OpenError::io(path, error)),
     }
 }

@@ -10,12 +10,15 @@ use super::write::Desk;
 use crate::store::CommitError;
 use crate::time_text::TimeText;
 
-const OLD: &str = "
+pub(super) const OLD: &str = "
     SELECT no, definition FROM saga
     WHERE settled_at < ?1
       AND NOT EXISTS (SELECT 1 FROM incident WHERE saga_no = saga.no AND state = 'open')
     ORDER BY settled_at, created_at, no
     LIMIT ?2";
+pub(super) const DROP_DEFINITION: &str = "
+    DELETE FROM definition WHERE no = ?1
+      AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.definition = ?1)";
 
 impl Desk {
     pub(super) fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
@@ -62,10 +65,7 @@ impl Desk {
         definitions.dedup();
         for definition in definitions {
             connection
-                .prepare_cached(
-                    "DELETE FROM definition WHERE no = ?1
-                       AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.definition = ?1)",
-                )?
+                .prepare_cached(DROP_DEFINITION)?
                 .execute([definition])?;
         }
         connection.execute_batch("COMMIT")?;

@@ -13,12 +13,14 @@ use crate::store::{
 };
 use crate::time_text::{self, TimeText};
 
-const DUE: &str = "
+pub(super) const DUE: &str = "
     SELECT wake_at, no FROM saga
     WHERE wake_at IS NOT NULL AND (wake_at, no) > (?1, ?2) AND wake_at <= ?3
     ORDER BY wake_at, no LIMIT ?4";
-const NEXT_DUE: &str = "
+pub(super) const NEXT_DUE: &str = "
     SELECT wake_at FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1 ORDER BY wake_at LIMIT 1";
+pub(super) const OLDEST: &str =
+    "SELECT created_at FROM saga WHERE settled_at IS NULL ORDER BY created_at LIMIT 1";
 
 /// A reader with a connection of its own.
 #[derive(Debug)]
@@ -156,9 +158,7 @@ fn snapshot(connection: &Connection, now: Timestamp) -> Result<Snapshot, Error> 
     let due = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at <= ?1")?;
     let parked = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1")?;
     let oldest: Option<String> = connection
-        .prepare_cached(
-            "SELECT created_at FROM saga WHERE settled_at IS NULL ORDER BY created_at LIMIT 1",
-        )?
+        .prepare_cached(OLDEST)?
         .query_row([], |row| row.get(0))
         .optional()?;
     let open: i64 = connection

@@ -107,7 +107,7 @@ fn find_sagas(
 }
 
 /// Along which index to go: what is not settled is few, and is kept together.
-fn saga_query(filter: &SagaFilter) -> &'static str {
+pub(super) fn saga_query(filter: &SagaFilter) -> &'static str {
     match filter.state {
         Some(state) if !state.is_settled() => {
             "SELECT no, created_at, state, name, id FROM saga INDEXED BY saga_settled

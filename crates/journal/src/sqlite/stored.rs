@@ -22,10 +22,10 @@ const MAX_DEFINITIONS: usize = 256;
 
 const BY_ID: &str = "
     SELECT saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
-    FROM saga JOIN definition ON definition.no = saga.definition WHERE id = ?1";
+    FROM saga LEFT JOIN definition ON definition.no = saga.definition WHERE id = ?1";
 const BY_NO: &str = "
     SELECT saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
-    FROM saga JOIN definition ON definition.no = saga.definition WHERE saga.no = ?1";
+    FROM saga LEFT JOIN definition ON definition.no = saga.definition WHERE saga.no = ?1";
 const EVENTS: &str = "
     SELECT seq, at, kind, step, direction, attempt, outcome, data, hash
     FROM event WHERE saga = ?1 ORDER BY seq";
@@ -51,7 +51,8 @@ struct SagaTexts {
     deadline_at: Option<String>,
     wake_at: Option<String>,
     settled_at: Option<String>,
-    digest: Vec<u8>,
+    /// None where the definition is gone.
+    digest: Option<Vec<u8>>,
 }
 
 /// What is wrong with one saga, or with the store.
@@ -131,11 +132,17 @@ fn build(
     definitions: &mut Definitions,
     texts: SagaTexts,
 ) -> Result<StoredSaga, Trouble> {
-    let definition = definitions.get(connection, &texts.digest)?;
+    let Some(digest) = &texts.digest else {
+        return Err(Trouble::Saga(
+            0,
+            "its definition is not on record".to_owned(),
+        ));
+    };
+    let definition = definitions.get(connection, digest)?;
     let birth = Birth {
         id: &texts.id,
         name: &texts.name,
-        definition_digest: &texts.digest,
+        definition_digest: digest,
         created_at: &texts.created_at,
         deadline_at: texts.deadline_at.as_deref(),
     };

@@ -1,6 +1,8 @@
 //! Makes events of every kind with odd content, by a seed. It knows no rule about which event may
 //! follow which: a journal writes down whatever it is given.
 
+#![allow(clippy::unwrap_used, reason = "a test's support is a test")]
+
 use std::sync::Arc;
 
 use fastrand::Rng;
