@@ -49,11 +49,10 @@ fn measure(path: &str, batch: usize, count: i64) -> Result<(), Box<dyn Error>> {
     let mut next = 1;
     let mut ended = 0;
     let mut latencies = Vec::new();
-    let mut making = Duration::ZERO;
-    let (user, system, written) = (cpu(0)?, cpu(1)?, written()?);
+    let making = making(&plan, &definition)?;
+    let (spent, system, written) = (cpu()?, system()?, written()?);
     let began = Instant::now();
     while ended < count {
-        let made = cpu_now()?;
         // A fifth at a time, so that they come to stand at different places.
         for _ in 0..batch.div_ceil(5).min(batch - flying.len()) {
             flying.push((next, 0, 0));
@@ -63,7 +62,6 @@ fn measure(path: &str, batch: usize, count: i64) -> Result<(), Box<dyn Error>> {
             .iter()
             .map(|(no, n, chain)| append(*no, *n, *chain, &plan, &definition))
             .collect();
-        making += cpu_now()?.saturating_sub(made);
         let start = Instant::now();
         let answers = journal.commit(&appends)?;
         latencies.push(start.elapsed());
@@ -80,16 +78,15 @@ fn measure(path: &str, batch: usize, count: i64) -> Result<(), Box<dyn Error>> {
     }
     let took = began.elapsed();
     let sagas = ended as f64;
-    let user = cpu(0)?.saturating_sub(user);
-    let system = cpu(1)?.saturating_sub(system);
-    let total = (user + system).saturating_sub(making);
+    let spent = (cpu()?.saturating_sub(spent)).as_secs_f64() - making.as_secs_f64() * sagas;
+    let system = self::system()?.saturating_sub(system);
     latencies.sort_unstable();
     let at =
         |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
         "{batch:5} {:9.0} {:13.1} {:24.1} {:10.1} {:8.2} {:8.2}",
         sagas / took.as_secs_f64(),
-        total.as_secs_f64() * 1e6 / sagas,
+        spent * 1e6 / sagas,
         system.as_secs_f64() * 1e6 / sagas,
         (self::written()? - written) as f64 / 1024.0 / sagas,
         at(0.5),
@@ -231,23 +228,35 @@ fn plan() -> Arc<Plan> {
     })
 }
 
-/// Processor time of this process so far, from `/proc`: 0 for its own, 1 for the system's.
-fn cpu(which: usize) -> Result<Duration, Box<dyn Error>> {
+/// What it costs to make one saga's appends: no part of the journal's cost.
+fn making(plan: &Arc<Plan>, definition: &Json) -> Result<Duration, Box<dyn Error>> {
+    const SAGAS: i64 = 5_000;
+    let before = cpu()?;
+    for no in 0..SAGAS {
+        for n in 0..5 {
+            std::hint::black_box(append(no, n, 0, plan, definition));
+        }
+    }
+    Ok((cpu()?.saturating_sub(before)) / SAGAS as u32)
+}
+
+/// Processor time of this thread so far.
+fn cpu() -> Result<Duration, Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let spent = stat.split_whitespace().next().ok_or("no such field")?;
+    Ok(Duration::from_nanos(spent.parse()?))
+}
+
+/// What of it the system has spent, in coarse steps.
+fn system() -> Result<Duration, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = fields
         .split_whitespace()
-        .nth(11 + which)
+        .nth(12)
         .ok_or("no such field")?
         .parse()?;
     Ok(Duration::from_millis(ticks * 10))
-}
-
-/// Processor time of this thread so far, finer.
-fn cpu_now() -> Result<Duration, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let spent = stat.split_whitespace().next().ok_or("no such field")?;
-    Ok(Duration::from_nanos(spent.parse()?))
 }
 
 /// Bytes handed to the disk so far.
