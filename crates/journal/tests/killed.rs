@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fastrand::Rng;
-use settled_journal::{Journal, Keeper, OpenError, SagaKey, SagaNo, SqliteJournal};
+use settled_journal::{
+    Appended, Committer, Journal, Keeper, OpenError, SagaKey, SagaNo, SqliteJournal,
+};
 
 const CHILD: &str = "SETTLED_JOURNAL_TEST_CHILD";
 
@@ -19,14 +21,22 @@ fn child() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
     };
-    let mut journal = SqliteJournal::open(Path::new(&path)).unwrap();
+    let journal = SqliteJournal::open(Path::new(&path)).unwrap();
     let mut random = Rng::with_seed(1);
     let first = journal.opened().next_saga.0;
+    let mut committer = Committer::new(Box::new(journal));
     for no in first.. {
         let plan = support::plans().remove(0);
         let append = support::new_saga(&mut random, SagaNo(no), format!("saga-{no}"), plan);
-        let answers = journal.commit(&[append]).unwrap();
-        assert!(answers.iter().all(Result::is_ok));
+        committer.push(no, append);
+        while !committer.is_idle() {
+            for (ticket, fate) in committer.step().answers {
+                assert!(
+                    matches!(fate, Ok(Appended::Stored { .. })),
+                    "{ticket}: {fate:?}"
+                );
+            }
+        }
         println!("stored {no}");
         std::io::stdout().flush().unwrap();
     }

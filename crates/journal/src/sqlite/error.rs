@@ -107,7 +107,7 @@ impl OpenError {
 
     pub(super) fn sqlite(path: &Path, error: &Error) -> Self {
         let path = path.to_owned();
-        let why = error.to_string();
+        let why = explain(error);
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path),
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, why },
@@ -122,7 +122,7 @@ impl OpenError {
 
 /// What an error says of a transaction that has been rolled back since.
 pub(super) fn commit_error(error: &Error) -> CommitError {
-    let why = error.to_string();
+    let why = explain(error);
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => CommitError::Full(why),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CommitError::Busy(why),
@@ -142,5 +142,13 @@ pub(super) fn commit_error(error: &Error) -> CommitError {
 
 /// A failure to read that has nothing to do with any one saga.
 pub(super) fn read_error(error: &Error) -> ReadError {
-    ReadError::Store(error.to_string())
+    ReadError::Store(explain(error))
+}
+
+/// SQLite's words, with its number: they are the same for many things that may be wrong with a disk.
+fn explain(error: &Error) -> String {
+    match error.sqlite_error() {
+        Some(code) => format!("{error} (SQLite code {})", code.extended_code),
+        None => error.to_string(),
+    }
 }
