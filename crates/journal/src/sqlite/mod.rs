@@ -17,6 +17,7 @@ mod read;
 mod schema;
 mod search;
 mod stored;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod write;

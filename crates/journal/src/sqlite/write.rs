@@ -7,26 +7,20 @@
 use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
-use settled_protocol::{Event, Plan, Record};
+use settled_protocol::{Event, Record};
 
 use super::error::{commit_error, read_error};
+use super::submit::{INSERT_SAGA, Inserted};
 use crate::chain::{BirthTimes, Chain, Link};
-use crate::encode::{encode, step_name, write_string};
-use crate::entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
+use crate::encode::{encode, step_name};
+use crate::entry::{Append, Appended, Misplaced, SagaNo, SagaRow};
 use crate::incident::Opening;
 use crate::store::{CommitError, ReadError};
 use crate::time_text::TimeText;
 
 /// How many sagas' ends are remembered; beyond that they are looked up again.
 const MAX_TAILS: usize = 65_536;
-/// How many definitions' numbers are remembered.
-const MAX_DEFINITIONS: usize = 1_024;
 
-const INSERT_SAGA: &str = "
-    INSERT INTO saga (no, id, name, state, created_at, deadline_at, wake_at, settled_at,
-                      definition, fingerprint)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-    ON CONFLICT DO NOTHING";
 const UPDATE_SAGA: &str = "UPDATE saga SET state = ?2, wake_at = ?3, settled_at = ?4 WHERE no = ?1";
 const INSERT_EVENT: &str = "
     INSERT INTO event (saga, seq, at, kind, step, direction, attempt, outcome, data, hash)
@@ -58,9 +52,9 @@ pub(super) struct Desk {
 
 /// What the tables say, as far as this transaction has written them; forgotten when it is undone.
 #[derive(Debug, Default)]
-struct Memory {
+pub(super) struct Memory {
     tails: HashMap<SagaNo, Tail>,
-    definitions: HashMap<[u8; 32], i64>,
+    pub(super) definitions: HashMap<[u8; 32], i64>,
 }
 
 impl Desk {
@@ -127,13 +121,13 @@ impl Desk {
 }
 
 /// One transaction's work.
-struct Work<'a> {
-    connection: &'a Connection,
-    memory: &'a mut Memory,
+pub(super) struct Work<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
     chain: Chain,
     data: String,
     insert_event: CachedStatement<'a>,
-    insert_saga: CachedStatement<'a>,
+    pub(super) insert_saga: CachedStatement<'a>,
     update_saga: CachedStatement<'a>,
 }
 
@@ -285,57 +279,6 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn insert(
-        &mut self,
-        no: SagaNo,
-        new: &NewSaga,
-        plan: &Plan,
-        row: SagaRow,
-    ) -> Result<Inserted, Error> {
-        let (definition, fresh) = self.definition(new, plan)?;
-        let inserted = self.insert_saga.execute(params![
-            no.0,
-            new.id,
-            new.name,
-            row.state.as_str(),
-            TimeText::new(new.created_at).as_str(),
-            new.deadline_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            row.wake_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            row.settled_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            definition,
-            new.fingerprint,
-        ])?;
-        if inserted == 1 {
-            return Ok(Inserted::Yes);
-        }
-        if fresh {
-            self.connection
-                .prepare_cached("DELETE FROM definition WHERE no = ?1")?
-                .execute([definition])?;
-            self.memory.definitions.remove(&new.definition_digest);
-        }
-        let there = self
-            .connection
-            .prepare_cached("SELECT no, fingerprint = ?2 FROM saga WHERE id = ?1")?
-            .query_row(params![new.id, new.fingerprint], |row| {
-                Ok(Appended::Exists {
-                    saga: SagaNo(row.get(0)?),
-                    same: row.get(1)?,
-                })
-            })
-            .optional()?;
-        Ok(there.map_or(Inserted::Taken, Inserted::Exists))
-    }
-
     fn update(&mut self, no: SagaNo, row: SagaRow) -> Result<(), Error> {
         self.update_saga.execute(params![
             no.0,
@@ -351,56 +294,6 @@ impl<'a> Work<'a> {
         ])?;
         Ok(())
     }
-
-    /// The number of a saga's definition, and whether it was just written down.
-    fn definition(&mut self, new: &NewSaga, plan: &Plan) -> Result<(i64, bool), Error> {
-        if let Some(no) = self.memory.definitions.get(&new.definition_digest) {
-            return Ok((*no, false));
-        }
-        let known: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT no FROM definition WHERE digest = ?1")?
-            .query_row([new.definition_digest], |row| row.get(0))
-            .optional()?;
-        let (no, fresh) = if let Some(no) = known {
-            (no, false)
-        } else {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO definition (digest, steps, document) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(params![
-                    new.definition_digest,
-                    steps(plan),
-                    new.definition.as_str()
-                ])?;
-            (self.connection.last_insert_rowid(), true)
-        };
-        if self.memory.definitions.len() >= MAX_DEFINITIONS {
-            self.memory.definitions.clear();
-        }
-        self.memory.definitions.insert(new.definition_digest, no);
-        Ok((no, fresh))
-    }
-}
-
-enum Inserted {
-    Yes,
-    Exists(Appended),
-    Taken,
-}
-
-/// The names of a plan's steps as a JSON list: what the events' `step` refers to.
-fn steps(plan: &Plan) -> String {
-    let mut list = String::from("[");
-    for (index, step) in plan.steps.iter().enumerate() {
-        if index > 0 {
-            list.push(',');
-        }
-        write_string(&mut list, &step.name);
-    }
-    list.push(']');
-    list
 }
 
 fn follow(records: &[Record], last: u32) -> bool {
