@@ -16,6 +16,7 @@ mod cursor;
 mod decode;
 mod encode;
 mod entry;
+pub mod failpoint;
 mod incident;
 mod memory;
 #[cfg(test)]

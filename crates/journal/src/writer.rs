@@ -13,6 +13,7 @@ use settled_protocol::Timestamp;
 
 use crate::committer::{Committer, Fate, Next, Step};
 use crate::entry::Append;
+use crate::failpoint::failpoint;
 use crate::stats::CommitStats;
 use crate::store::{CommitError, Journal};
 
@@ -173,13 +174,16 @@ impl<T> Run<T> {
                 self.step();
             } else if !self.prunes.is_empty() {
                 let (before, limit, reply) = self.prunes.remove(0);
+                failpoint("before-prune");
                 let pruned = self.guarded(|committer| committer.prune(before, limit));
                 let pruned = pruned.unwrap_or_else(|why| Err(CommitError::Unusable(why)));
                 if let Ok(sagas) = pruned {
+                    failpoint("after-prune");
                     self.stats.pruned(sagas);
                 }
                 reply(pruned);
             } else if closing {
+                failpoint("writer-closed");
                 return;
             }
         }
@@ -217,6 +221,7 @@ impl<T> Run<T> {
 
     fn step(&mut self) {
         let began = Instant::now();
+        failpoint("before-commit");
         let step = match self.guarded(Committer::step) {
             Ok(step) => step,
             Err(why) => Step {
@@ -226,6 +231,7 @@ impl<T> Run<T> {
             },
         };
         if step.committed > 0 {
+            failpoint("after-commit");
             self.stats.committed(step.committed, began.elapsed());
         } else {
             self.stats.failed();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use settled_journal::failpoint::failpoint;
 use settled_journal::{Fate, ReadError, Refused, SagaKey, SagaNo, Writer};
 use settled_protocol::{Record, Span, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -142,6 +143,7 @@ impl Coordinator {
             keep_settled: settings.keep_settled,
             deadline: None,
         };
+        failpoint("start");
         tokio::spawn(driver.run(messages));
         Ok(Self {
             inbox,
@@ -212,6 +214,7 @@ impl Driver {
                 break health;
             }
         };
+        failpoint("drained");
         // The writer ends what it has before it goes; nothing acts on that any more.
         let writer = self.writer;
         let _ = tokio::task::spawn_blocking(move || writer.close()).await;
@@ -221,13 +224,18 @@ impl Driver {
     fn take_in(&mut self, now: Timestamp, round: &mut Vec<Message>) -> Course {
         for message in round.drain(..) {
             match message {
-                Message::Engine(incoming) => self.engine.handle(now, incoming),
+                Message::Engine(incoming) => {
+                    pass(&incoming);
+                    self.engine.handle(now, incoming);
+                }
                 Message::Drain { grace } => {
+                    failpoint("draining");
                     self.deadline = Some(Instant::now() + grace);
                     self.health.send_replace(Health::Draining);
                     self.engine.handle(now, Incoming::Drain);
                 }
                 Message::Written(written) => {
+                    failpoint("written");
                     for (saga, result) in written {
                         if let Err(Refused::Dead(_)) = &result {
                             let why = result.map_err(|dead| dead.to_string()).unwrap_err();
@@ -250,12 +258,16 @@ impl Driver {
                 Outgoing::Send { call, request } => {
                     let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
                     tokio::spawn(async move {
+                        failpoint("before-send");
                         let answer = participants.send(request).await;
+                        failpoint("answered");
                         let _ = inbox.send(Message::Engine(Incoming::Answered { call, answer }));
                     });
                 }
                 Outgoing::Reply(reply, answer) => {
+                    failpoint("before-reply");
                     let _ = reply.send(answer);
+                    failpoint("after-reply");
                 }
                 Outgoing::Publish { saga, records } => self.watchers.publish(&saga, records),
                 Outgoing::Load(key) => self.load(key),
@@ -272,6 +284,9 @@ impl Driver {
                 Outgoing::Drained => return Course::End(Health::Stopped),
             }
         }
+        if !appends.is_empty() {
+            failpoint("before-append");
+        }
         self.writer.submit(appends);
         self.load
             .in_flight
@@ -283,6 +298,7 @@ impl Driver {
     }
 
     fn load(&self, key: LoadKey) {
+        failpoint("before-load");
         let wanted = key.clone();
         self.ask(
             move |reader| {
@@ -314,6 +330,16 @@ impl Driver {
             let before = self.clock.now() - keep;
             self.writer.prune(before, PRUNE_PIECE, Box::new(|_| ()));
         }
+    }
+}
+
+/// Passes the failpoint of what comes in, where it has one.
+fn pass<R>(incoming: &Incoming<R>) {
+    match incoming {
+        Incoming::Answered { .. } => failpoint("answer-taken"),
+        Incoming::Loaded { .. } => failpoint("loaded"),
+        Incoming::DueFound(_) => failpoint("due-found"),
+        _ => {}
     }
 }
 
