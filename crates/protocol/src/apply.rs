@@ -97,7 +97,10 @@ impl Saga {
                 leg.is_in_doubt_until(at);
                 leg.phase = Phase::Open { again_at: at };
             }
-            Event::CancelRequested { .. } => self.cancelled = true,
+            Event::CancelRequested { .. } => {
+                self.cancelled = true;
+                self.failures.push(None);
+            }
             Event::Turned { reason } => {
                 self.turned = true;
                 self.reason = Some(reason.clone());
@@ -114,7 +117,7 @@ impl Saga {
                     open: true,
                 });
                 let leg = self.leg_mut(*leg);
-                leg.contradicted = false;
+                leg.contradicted = None;
                 if *kind != IncidentKind::Contradiction {
                     leg.phase = Phase::Incident(*incident);
                 }
@@ -137,14 +140,14 @@ impl Saga {
         Ok(())
     }
 
-    /// Keeps which step failed first: the saga may not turn for it at once (R7).
+    /// Keeps what failed first: the saga may not turn for it at once (R7).
     fn note_failure(&mut self, id: LegId, at: Timestamp) {
         if id.direction == Direction::Action
-            && self.failed.is_none()
-            && !self.cancelled
+            && !self.turned
             && self.is_failure(id, at)
+            && !self.failures.contains(&Some(id.step))
         {
-            self.failed = Some(id.step);
+            self.failures.push(Some(id.step));
         }
     }
 
@@ -290,6 +293,9 @@ impl Saga {
             }
             return;
         }
+        if finding == Finding::DidNotHappen {
+            leg.doubt = leg.doubt.filter(|doubt| asked_at < doubt.until);
+        }
         match (finding, leg.phase) {
             (Finding::Happened, _) => {
                 let result = answer.body.clone().unwrap_or_else(Json::null);
@@ -304,7 +310,6 @@ impl Saga {
             }
             (Finding::DidNotHappen, _) => {
                 leg.vain_checks = 0;
-                leg.doubt = leg.doubt.filter(|doubt| asked_at < doubt.until);
                 leg.phase = Phase::Open { again_at };
             }
             (Finding::Inconclusive, _) => {
@@ -441,7 +446,7 @@ impl Saga {
             leg.doubt = None;
             leg.result = None;
             leg.forgive(at);
-        } else {
+        } else if !matches!(self.leg(id).phase, Phase::NotDone(_)) {
             self.mark_not_done(id, NotDone::Witnessed);
         }
     }
@@ -493,8 +498,7 @@ impl Leg {
 
     /// Keeps what contradicts the leg as evidence for a person.
     fn contradict(&mut self, answer: AnswerRecord) {
-        self.contradicted = true;
-        self.trace_mut().answer = Some(answer);
+        self.contradicted = Some(Box::new(answer));
     }
 
     fn awaits(&self, kind: CallKind) -> bool {

@@ -82,7 +82,9 @@ impl Saga {
     /// Callbacks that contradict what was settled, and callbacks that never came.
     fn late_news(&self, now: Timestamp) -> Option<Event> {
         self.legs().find_map(|(id, leg)| match leg.phase {
-            _ if leg.contradicted => Some(self.open_incident(id, IncidentKind::Contradiction)),
+            _ if leg.contradicted.is_some() => {
+                Some(self.open_incident(id, IncidentKind::Contradiction))
+            }
             Phase::Pending { until, .. } if until <= now && leg.call.is_none() => {
                 Some(Event::CallbackOverdue { leg: id })
             }
@@ -208,19 +210,17 @@ impl Saga {
     /// Why the saga must go back, if it must; before the pivot only.
     fn failure(&self, now: Timestamp) -> Option<Reason> {
         let fails = |step: &StepIndex| self.is_failure(LegId::action(*step), now);
-        let first = self.failed.filter(fails).or_else(|| {
-            let mut steps = 0..self.steps.len() as StepIndex;
-            steps.find(|step| !self.cancelled && fails(step))
-        });
-        if let Some(step) = first {
-            return Some(self.step_failure(step));
-        }
-        let (cause, message) = if self.cancelled {
-            (Cause::Cancelled, "compensation was asked for")
-        } else if self.deadline_at.is_some_and(|deadline| deadline <= now) {
-            (Cause::Deadline, "not settled by its deadline")
-        } else {
-            return None;
+        // A failure may have been taken back; one may have come of time alone, without an event.
+        let mut noted = self.failures.iter();
+        let first = noted.find(|failure| failure.as_ref().is_none_or(fails));
+        let unnoted = || (0..self.steps.len() as StepIndex).find(fails).map(Some);
+        let (cause, message) = match first.copied().or_else(unnoted) {
+            Some(Some(step)) => return Some(self.step_failure(step)),
+            Some(None) => (Cause::Cancelled, "compensation was asked for"),
+            None if self.deadline_at.is_some_and(|deadline| deadline <= now) => {
+                (Cause::Deadline, "not settled by its deadline")
+            }
+            None => return None,
         };
         Some(Reason {
             step: None,
@@ -303,7 +303,11 @@ impl Saga {
 
     fn open_incident(&self, id: LegId, kind: IncidentKind) -> Event {
         let leg = self.leg(id);
-        let answer = leg.last_answer().cloned();
+        let answer = match kind {
+            IncidentKind::Contradiction => leg.contradicted.as_deref(),
+            _ => leg.last_answer(),
+        };
+        let answer = answer.cloned();
         let error = answer.as_ref().and_then(|answer| answer.error.clone());
         Event::IncidentOpened {
             incident: self.incidents.len() as u32 + 1,

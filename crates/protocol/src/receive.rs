@@ -5,13 +5,14 @@
 
 use crate::event::{AnswerRecord, Answered, Event, Finding, Resolution};
 use crate::json::Json;
+use crate::plan::Retry;
 use crate::saga::{CallKind, Phase, Saga};
 use crate::time::{Span, Timestamp};
 use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome};
 
-/// The shortest wait between two questions about a call that was accepted: nothing else bounds how
-/// many there are.
-const PENDING_PAUSE: Span = Span::from_millis(100);
+/// The least first and longest wait between questions about a call that was accepted: nothing else
+/// bounds how many there are.
+const PENDING_PAUSE: (Span, Span) = (Span::from_millis(100), Span::from_secs(5));
 
 /// Something from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +126,9 @@ impl Saga {
                     .call(leg.direction)
                     .map_or(Span::ZERO, |call| call.timeout);
                 // What was lost on the way may still arrive until its own time limit has passed.
-                let arrives_until = sent_at.unwrap_or(now) + limit;
+                // A clock that was set back does not make it earlier.
+                let started_at = self.leg(leg).call.map_or(now, |call| call.started_at);
+                let arrives_until = sent_at.unwrap_or(now).max(started_at) + limit;
                 let again_at = self.again_at(leg, now, answer.outcome, retry_after, random);
                 Ok(Some(Event::AttemptEnded {
                     leg,
@@ -256,7 +259,13 @@ impl Saga {
             (Finding::Happened, _) => now,
             // It may stay pending for days: ask ever less often.
             _ if matches!(leg.phase, Phase::Pending { .. }) => {
-                now + call.retry.delay(leg.checks, random).max(PENDING_PAUSE)
+                let slower = Retry {
+                    first_delay: call.retry.first_delay.max(PENDING_PAUSE.0),
+                    max_delay: call.retry.max_delay.max(PENDING_PAUSE.1),
+                    factor: call.retry.factor.max(2.0),
+                    ..call.retry
+                };
+                now + slower.delay(leg.checks, random)
             }
             (Finding::DidNotHappen, Some(doubt)) if leg.asked_before(doubt.until) => {
                 doubt.until.max(now)
@@ -311,7 +320,9 @@ impl Saga {
                 }));
             }
             // Said twice, or already before a person: nothing new.
-            _ => leg.contradicted || leg.early.is_some() || self.has_open_contradiction(id),
+            _ => {
+                leg.contradicted.is_some() || leg.early.is_some() || self.has_open_contradiction(id)
+            }
         };
         let again_at = self.again_at(id, now, Outcome::Unknown, None, random);
         Ok((!known).then_some(Event::CallbackReceived {

@@ -22,8 +22,9 @@ pub struct Saga {
     pub(crate) cancelled: bool,
     pub(crate) turned: bool,
     pub(crate) reason: Option<Reason>,
-    /// The step that failed first, while the saga has not turned for it.
-    pub(crate) failed: Option<StepIndex>,
+    /// What asked for going back, first things first: a step that failed, or (none) a person. A
+    /// pivot in doubt can keep the saga from turning for long.
+    pub(crate) failures: Vec<Option<StepIndex>>,
     pub(crate) finished: u32,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) settled: Option<SagaState>,
@@ -65,7 +66,7 @@ pub(crate) struct Leg {
     /// The request that would settle the leg cannot be made.
     pub(crate) unmakeable: bool,
     /// A later answer that contradicts what was settled.
-    pub(crate) contradicted: bool,
+    pub(crate) contradicted: Option<Box<AnswerRecord>>,
     /// The last request and answer, kept while they may become evidence.
     pub(crate) trace: Option<Box<Trace>>,
 }
@@ -150,7 +151,7 @@ impl Saga {
             cancelled: false,
             turned: false,
             reason: None,
-            failed: None,
+            failures: Vec::new(),
             finished: 0,
             incidents: Vec::new(),
             settled: None,

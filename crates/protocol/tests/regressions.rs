@@ -227,6 +227,43 @@ fn a_refusal_that_was_taken_back_is_no_reason() {
     assert_eq!((reason.step, reason.cause), (Some(1), Cause::Refused));
 }
 
+/// R7: a refusal that a person confirms stays a refusal.
+#[test]
+fn a_confirmed_refusal_stays_a_refusal() {
+    let mut plan = side_by_side(2);
+    plan.steps[1].pivot = true;
+    let mut bench = Bench::new(plan, None);
+    let tasks = bench.tasks();
+    bench.begin(tasks[1]);
+    bench.call(action(0), Outcome::Refused);
+    bench.callback(action(0), Answered::Done);
+    bench.next();
+    bench.resolve(1, Decision::NotDone).unwrap();
+    bench.answer(action(1), Outcome::Refused);
+    bench.next();
+    let reason = bench.saga.reason().unwrap();
+    assert_eq!((reason.step, reason.cause), (Some(0), Cause::Refused));
+}
+
+/// … nor does it hide which step failed first after that.
+#[test]
+fn a_failure_that_was_taken_back_does_not_hide_the_next() {
+    let mut plan = side_by_side(4);
+    plan.steps[0].action.retry.max_attempts = 1;
+    plan.steps[3].pivot = true;
+    let mut bench = Bench::new(plan, None);
+    for task in bench.tasks() {
+        bench.begin(task);
+    }
+    bench.answer(action(0), Outcome::NotSent);
+    bench.callback(action(0), Answered::Done);
+    bench.answer(action(2), Outcome::Refused);
+    bench.answer(action(1), Outcome::Refused);
+    bench.answer(action(3), Outcome::Refused);
+    bench.next();
+    assert_eq!(bench.saga.reason().unwrap().step, Some(2));
+}
+
 /// R4: a pending call that is given up does not shorten the time that an earlier one may take.
 #[test]
 fn an_overdue_callback_does_not_cut_an_earlier_doubt_short() {
@@ -292,6 +329,7 @@ fn the_reason_is_the_first_failure_though_a_pivot_is_in_doubt() {
 fn a_pending_call_is_asked_about_ever_less_often() {
     let mut plan = sequence(1);
     plan.steps[0].callback_timeout = Span::from_secs(86_400);
+    plan.steps[0].action.retry.first_delay = Span::ZERO;
     plan.steps[0].action.retry.max_delay = Span::from_secs(30);
     let mut bench = Bench::new(plan, None);
     bench.call(action(0), Outcome::Pending);

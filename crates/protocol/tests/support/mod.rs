@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a bench that breaks is a failed test")]
 
+pub(crate) mod arbitrary;
 pub(crate) mod plans;
+pub(crate) mod world;
 
 use std::sync::Arc;
 

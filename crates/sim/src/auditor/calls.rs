@@ -70,7 +70,13 @@ impl History<'_> {
 
     fn judge_action(&self, id: LegId, found: &mut Vec<Violation>) {
         let (proof, past_pivot) = (self.leg(id), self.is_past_pivot());
-        for need in &self.step(id).needs {
+        // One that was started may be called again to find out, whatever became of its needs.
+        let needs = if proof.attempts.is_empty() {
+            &self.step(id).needs[..]
+        } else {
+            &[]
+        };
+        for need in needs {
             let need = self.leg(LegId::action(*need));
             let done = need.happened() && !need.abandoned;
             if !(done || past_pivot && need.abandoned) {
@@ -136,7 +142,10 @@ impl History<'_> {
             }
             let can_undo = self.step(other_id).compensation.is_some();
             let untried = back.attempts.is_empty() && !back.unmakeable;
-            let waits = back.incident.is_none() && !back.is_over();
+            let back_id = LegId::compensation(other_id.step);
+            let mut incidents = self.incidents.iter();
+            let is_with_a_person = incidents.any(|(leg, _, open)| *open && *leg == back_id);
+            let waits = !is_with_a_person && !back.is_over();
             if can_undo && waits && untried && other.finished > own_place && !other.abandoned {
                 blame(
                     Invariant::I5,

@@ -281,6 +281,9 @@ impl History<'_> {
     fn note_progress(&mut self, record: &Record) {
         let Some(id) = record.event.leg() else { return };
         self.leg_mut(id).last_seq = record.seq;
+        if let Event::AttemptEnded { .. } = record.event {
+            self.leg_mut(id).ended_seq = Some(record.seq);
+        }
         if id.direction == Direction::Compensation {
             return;
         }
@@ -292,7 +295,7 @@ impl History<'_> {
             self.leg_mut(id).finished = 0;
         }
         let proof = self.leg(id);
-        let failed = proof.is_no() || proof.abandoned;
+        let failed = (proof.is_no() || proof.abandoned) && proof.incident.is_none();
         self.failures.retain(|(step, _)| *step != id.step || failed);
         if failed && self.failures.iter().all(|(step, _)| *step != id.step) {
             self.failures.push((id.step, record.seq));

@@ -63,6 +63,8 @@ pub(crate) struct LegProof {
     pub(crate) contradiction_due: bool,
     /// The place of its taking effect among the actions.
     pub(crate) finished: u32,
+    /// The record of its last attempt's end.
+    pub(crate) ended_seq: Option<u32>,
     /// The record that settled or last changed it.
     pub(crate) last_seq: u32,
 }
@@ -232,11 +234,13 @@ impl LegProof {
         self.told_done = true;
         self.refused = false;
         self.told_not_done = false;
+        self.abandoned = false;
     }
 
     /// A person saw it not done; what must be done all the same starts anew.
     pub(crate) fn witness_not_done(&mut self, must_be_done: bool) {
         self.clear();
+        self.abandoned = false;
         self.told_done = false;
         self.told_not_done = !must_be_done;
         if must_be_done {

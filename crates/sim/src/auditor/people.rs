@@ -23,7 +23,10 @@ impl History<'_> {
             IncidentKind::UnknownOutcome => proof.in_doubt(),
             IncidentKind::Refused => proof.refused,
             IncidentKind::Unmakeable => proof.unmakeable,
-            IncidentKind::NotSent => !proof.in_doubt() && !proof.happened() && !proof.refused,
+            IncidentKind::NotSent => {
+                let is_refused = proof.refused && !proof.told_not_done;
+                !proof.in_doubt() && !proof.happened() && !is_refused
+            }
         };
         if !is_evident {
             blame(

@@ -67,7 +67,9 @@ fn evidence(history: &History<'_>, reason: &Reason, record: &Record) -> Option<u
         Cause::Cancelled | Cause::Deadline => false,
     };
     let failed_at = history.failures.iter().find(|(failed, _)| *failed == step);
-    holds.then(|| failed_at.map_or(action.last_seq, |(_, seq)| *seq))
+    let failed_at = failed_at.map_or(action.last_seq, |(_, seq)| *seq);
+    // It may have been at its end since its last attempt, before that had a record of its own.
+    holds.then(|| action.ended_seq.unwrap_or(failed_at).min(failed_at))
 }
 
 fn deadline_has_passed(history: &History<'_>, record: &Record) -> bool {

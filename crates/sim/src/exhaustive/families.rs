@@ -81,7 +81,8 @@ impl Family {
                 }
                 Self::Actions => {
                     with_pivots(&pivots, &actions(steps, 1, &ACTION_FATES), &mut cases);
-                    with_pivots(&pivots, &actions(steps, 2, &MAIN_FATES), &mut cases);
+                    let some = [None, Some(1)];
+                    with_pivots(&some, &actions(steps, 2, &MAIN_FATES), &mut cases);
                 }
                 Self::Compensations => {
                     let most = if steps <= 3 { 2 } else { 1 };
@@ -136,7 +137,7 @@ impl Family {
             Self::Actions | Self::Compensations => Vec::new(),
             Self::Crashes => at_each.map(Chaos::Crash).collect(),
             Self::DoubleCrashes => at_each
-                .flat_map(|first| (1..8).map(move |later| Chaos::CrashTwice(first, later)))
+                .flat_map(|first| (1..5).map(move |later| Chaos::CrashTwice(first, later)))
                 .collect(),
             Self::Cancels => at_each.map(Chaos::Cancel).collect(),
             Self::Deadlines => [0, 50, 1_000, 6_000, 12_000, 61_000]
