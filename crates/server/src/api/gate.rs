@@ -83,7 +83,7 @@ fn admit(api: &Api, route: Option<&Route>, request: &Request) -> Result<Option<B
         if api.shared.local_only {
             from_this_machine(request)?;
         }
-        not_from_a_strange_page(request.headers())?;
+        not_from_a_strange_page(request)?;
         return Ok(None);
     };
     let token = bearer_token(request.headers())?;
@@ -123,11 +123,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 /// A name that leads here may be anybody's: a page can have its own name lead to this machine. An
 /// address cannot be made to.
 fn from_this_machine(request: &Request) -> Result<(), Problem> {
-    let named = match request.headers().get(HOST) {
-        Some(host) => host.to_str().ok(),
-        None => request.uri().authority().map(http::uri::Authority::as_str),
-    };
-    let local = named.is_none_or(|named| {
+    let local = named(request).is_none_or(|named| {
         let host = match named.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             _ => named,
@@ -147,21 +143,28 @@ fn from_this_machine(request: &Request) -> Result<(), Problem> {
     ))
 }
 
-fn not_from_a_strange_page(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(ORIGIN) else {
+fn not_from_a_strange_page(request: &Request) -> Result<(), Problem> {
+    let Some(origin) = request.headers().get(ORIGIN) else {
         return Ok(());
     };
-    let own = headers.get(HOST).map(http::HeaderValue::as_bytes);
     let origin = origin
-        .as_bytes()
-        .splitn(2, |byte| *byte == b'/')
-        .nth(1)
-        .and_then(|rest| rest.strip_prefix(b"/"));
-    if origin.is_some() && origin == own {
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    if origin.is_some_and(|(_, from)| named(request) == Some(from)) {
         return Ok(());
     }
     Err(Problem::new(
         Kind::Forbidden,
         "a page of another origin may not ask this server; ask from a program, or set tokens",
     ))
+}
+
+/// Whom the request is to: the header `Host`, or what HTTP/2 has instead.
+fn named(request: &Request) -> Option<&str> {
+    match request.headers().get(HOST) {
+        // What cannot be read is nobody's name.
+        Some(host) => Some(host.to_str().unwrap_or("?")),
+        None => request.uri().authority().map(http::uri::Authority::as_str),
+    }
 }

@@ -14,7 +14,7 @@ use super::problem::Problem;
 
 /// The deepest nesting of values that people and participants hand in; the same as in a saga's
 /// document.
-const MAX_NESTING: usize = 64;
+const MAX_NESTING: usize = 100;
 
 /// The fields of an object that were not taken yet.
 pub(crate) struct Object<'a> {

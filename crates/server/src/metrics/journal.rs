@@ -16,27 +16,27 @@ impl Collector for Journal {
         for (name, help, value) in [
             (
                 "journal_commits",
-                "Transactions that were committed",
+                "Transactions that were committed.",
                 counts.commits,
             ),
             (
                 "journal_appends",
-                "Appends that were committed",
+                "Appends that were committed.",
                 counts.appends,
             ),
             (
                 "journal_refused",
-                "Appends that were answered with an error",
+                "Appends that were answered with an error.",
                 counts.refused,
             ),
             (
                 "journal_failures",
-                "Transactions that were not committed, or not certainly",
+                "Transactions that were not committed, or not certainly.",
                 counts.failures,
             ),
             (
                 "journal_pruned",
-                "Settled sagas that were removed because they were old",
+                "Settled sagas that were removed because they were old.",
                 counts.pruned,
             ),
         ] {
@@ -46,7 +46,7 @@ impl Collector for Journal {
         let bounds = LATENCY_BUCKETS_US.map(|micros| micros as f64 / 1e6);
         let mut metric = encoder.encode_descriptor(
             "journal_commit_duration_seconds",
-            "How long a transaction took until it was durable",
+            "How long a transaction took until it was durable.",
             None,
             MetricType::Histogram,
         )?;
@@ -59,7 +59,7 @@ impl Collector for Journal {
         let bounds = BATCH_BUCKETS.map(|size| size as f64);
         let mut metric = encoder.encode_descriptor(
             "journal_batch_size",
-            "How many appends were committed together",
+            "How many appends were committed together.",
             None,
             MetricType::Histogram,
         )?;
@@ -74,6 +74,6 @@ impl Collector for Journal {
 
 /// Each bucket with its upper bound; the last one has none.
 fn buckets(bounds: &[f64], counts: &[u64]) -> Vec<(f64, u64)> {
-    let bounds = bounds.iter().copied().chain([f64::MAX]);
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
     bounds.zip(counts.iter().copied()).collect()
 }

@@ -1,0 +1,14 @@
+//! The API as its callers see it: over real sockets, with real participants behind it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod described;
+mod durable;
+mod events;
+mod hostile;
+mod incidents;
+mod limits;
+mod measured;
+mod sagas;
+mod shutdown;
+mod support;
