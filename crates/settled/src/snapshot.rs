@@ -42,10 +42,7 @@ impl SagaSnapshot {
     ///
     /// # Errors
     /// [`Unreadable`] where the record cannot be understood; nobody may act on such a saga.
-    pub fn from_stored(
-        stored: &StoredSaga,
-        definitions: &Definitions,
-    ) -> Result<Self, Unreadable> {
+    pub fn from_stored(stored: &StoredSaga, definitions: &Definitions) -> Result<Self, Unreadable> {
         let definition = definitions.compile(stored.definition.as_str())?;
         let mut saga = Saga::new(Arc::clone(definition.plan()));
         for record in &stored.records {

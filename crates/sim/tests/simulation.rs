@@ -29,7 +29,10 @@ fn every_call_ends_settled_whatever_goes_wrong() {
     }
     // A class of fault that never fires proves nothing.
     for fault in Fault::ALL {
-        assert!(fired.get(&fault).is_some_and(|count| *count > 0), "{fault:?} never fired");
+        assert!(
+            fired.get(&fault).is_some_and(|count| *count > 0),
+            "{fault:?} never fired"
+        );
     }
 }
 
@@ -43,6 +46,10 @@ fn seeds_that_failed_once_do_not_fail_again() {
 #[test]
 fn the_same_seed_does_the_same() {
     for seed in 0..100 {
-        assert_eq!(simulation::run(seed).trace, simulation::run(seed).trace, "seed {seed}");
+        assert_eq!(
+            simulation::run(seed).trace,
+            simulation::run(seed).trace,
+            "seed {seed}"
+        );
     }
 }

@@ -247,7 +247,6 @@ async fn many_are_decided_alike_and_answered_one_by_one() {
 
 /// What is said to a saga while its last events are on their way to the journal is answered too.
 #[tokio::test]
-#[ignore = "the engine forgets a settled saga together with the answers that wait for it"]
 async fn a_decision_said_twice_at_once_is_refused_once() {
     let host = Host::start().await;
     for id in ["t1", "t2", "t3"] {

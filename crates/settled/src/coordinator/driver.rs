@@ -69,10 +69,13 @@ pub(super) enum Message {
     Drain { grace: Duration },
 }
 
+/// Records that became durable together.
+pub(super) type Published = Arc<Vec<Record>>;
+
 /// Who watches which saga.
 #[derive(Clone, Default)]
 pub(super) struct Watchers {
-    by_saga: Arc<Mutex<HashMap<String, broadcast::Sender<Arc<Vec<Record>>>>>>,
+    by_saga: Arc<Mutex<HashMap<String, broadcast::Sender<Published>>>>,
 }
 
 impl Watchers {
@@ -237,9 +240,8 @@ impl Driver {
                 Message::Written(written) => {
                     failpoint("written");
                     for (saga, result) in written {
-                        if let Err(Refused::Dead(_)) = &result {
-                            let why = result.map_err(|dead| dead.to_string()).unwrap_err();
-                            return Course::End(Health::Failed(why));
+                        if let Err(dead @ Refused::Dead(_)) = &result {
+                            return Course::End(Health::Failed(dead.to_string()));
                         }
                         let result = result.map_err(|refused| AppendRefused(refused.to_string()));
                         self.engine.handle(now, Incoming::Appended { saga, result });

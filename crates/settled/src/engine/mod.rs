@@ -276,9 +276,23 @@ impl<R> Engine<R> {
         let watched = !self.watched.is_empty() && self.watched.contains_key(&*flight.at.id);
         let park_after = now + self.settings.park_after;
         let append: Option<Append> = flight.take_append(now, park_after, watched);
-        match append {
-            Some(append) => self.out.push(Outgoing::Append(append)),
-            None => self.forget_if_idle(now, no),
+        if let Some(append) = append {
+            self.out.push(Outgoing::Append(append));
+        } else {
+            self.say_what_needed_no_event(now, no);
+            self.forget_if_idle(now, no);
+        }
+    }
+
+    /// Answers that only waited for an append under way, and have none of their own.
+    fn say_what_needed_no_event(&mut self, now: Timestamp, no: SagaNo) {
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
+        if flight.is_saved() {
+            for consequence in std::mem::take(&mut flight.then) {
+                self.carry_out(now, no, consequence);
+            }
         }
     }
 

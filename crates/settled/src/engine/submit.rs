@@ -236,7 +236,7 @@ impl<R> Engine<R> {
         if !(flight.is_saved() && (state.is_settled() || state == SagaState::Stuck)) {
             return;
         }
-        let snapshot = flight.at.clone();
+        let snapshot = &flight.at;
         for waiter in self.waiting.remove(&no).unwrap_or_default() {
             let saga = Box::new(snapshot.clone());
             let answer = Reply::Ended {

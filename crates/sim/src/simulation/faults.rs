@@ -104,8 +104,11 @@ impl Fault {
             Self::Crash => 0.01,
             Self::CommitLost | Self::CommitLied | Self::DiskFull | Self::ReadFailed => 0.05,
             Self::ReopenFailed => 0.3,
-            Self::SlowCommit | Self::LateRead => 0.1,
-            Self::CompensationRefused | Self::Cancelled | Self::OtherContent => 0.1,
+            Self::SlowCommit
+            | Self::LateRead
+            | Self::CompensationRefused
+            | Self::Cancelled
+            | Self::OtherContent => 0.1,
             Self::Pending | Self::Refused | Self::SubmittedTwice => 0.2,
             Self::CallbackLost | Self::CallbackTwice | Self::CallbackEarly => 0.5,
             Self::DecidedTwice | Self::CheckFailed => 0.6,

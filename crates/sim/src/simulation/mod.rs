@@ -68,14 +68,22 @@ pub fn explain(seed: u64) -> String {
     let mut world = World::new(seed);
     world.run();
     let mut text = String::new();
-    let Ok(mut reader) = world.disk.reader() else { return text };
+    let Ok(mut reader) = world.disk.reader() else {
+        return text;
+    };
     for order in &world.orders {
-        let Ok(Some(saga)) = reader.load(SagaKey::Id(&order.id)) else { continue };
+        let Ok(Some(saga)) = reader.load(SagaKey::Id(&order.id)) else {
+            continue;
+        };
         let _ = writeln!(text, "{} {} wakes {:?}", saga.id, saga.state, saga.wake_at);
         let _ = writeln!(text, "  {}", saga.definition.as_str());
         for record in &saga.records {
             let since = (record.at - saga.created_at).0 / 1_000;
-            let _ = writeln!(text, "  {:>3} {since:>8} ms  {:?}", record.seq, record.event);
+            let _ = writeln!(
+                text,
+                "  {:>3} {since:>8} ms  {:?}",
+                record.seq, record.event
+            );
         }
     }
     let _ = writeln!(text, "ended at {:?} with {}", world.now, world.engine());

@@ -168,36 +168,9 @@ impl Participants {
             plan(Some(at), at, Planned::Result)
         } else if faults.strikes(Fault::Pending, rng) {
             self.accepted.insert(call.key.clone());
-            self.plan_pending(now, soon, faults, rng)
+            plan_pending(now, soon, faults, rng)
         } else {
             plan(Some(soon), soon, Planned::Result)
-        }
-    }
-
-    fn plan_pending(
-        &self,
-        now: Timestamp,
-        soon: Timestamp,
-        faults: &mut Faults,
-        rng: &mut Rng,
-    ) -> Plan {
-        let later = if faults.strikes(Fault::CallbackEarly, rng) {
-            now
-        } else {
-            soon + Span::from_millis(i64::from(rng.u32(1..30_000)))
-        };
-        let mut callbacks = Vec::new();
-        if !faults.strikes(Fault::CallbackLost, rng) {
-            callbacks.push(later);
-            if faults.strikes(Fault::CallbackTwice, rng) {
-                callbacks.push(later + Span::from_millis(i64::from(rng.u32(0..5_000))));
-            }
-        }
-        Plan {
-            act_at: Some(later),
-            answer_at: soon,
-            answer: Planned::Accepted,
-            callbacks,
         }
     }
 
@@ -315,14 +288,36 @@ impl Participants {
     }
 }
 
+fn plan_pending(now: Timestamp, soon: Timestamp, faults: &mut Faults, rng: &mut Rng) -> Plan {
+    let later = if faults.strikes(Fault::CallbackEarly, rng) {
+        now
+    } else {
+        soon + Span::from_millis(i64::from(rng.u32(1..30_000)))
+    };
+    let mut callbacks = Vec::new();
+    if !faults.strikes(Fault::CallbackLost, rng) {
+        callbacks.push(later);
+        if faults.strikes(Fault::CallbackTwice, rng) {
+            callbacks.push(later + Span::from_millis(i64::from(rng.u32(0..5_000))));
+        }
+    }
+    Plan {
+        act_at: Some(later),
+        answer_at: soon,
+        answer: Planned::Accepted,
+        callbacks,
+    }
+}
+
 fn answer_of(operation: &Operation) -> Response {
     // Refused by status or by content, as services do.
     let by_status = operation.result.to_string().len().is_multiple_of(2);
-    match operation.done {
-        true => response(200, &operation.result),
-        false if by_status => response(409, &operation.result),
-        false => response(200, &operation.result),
-    }
+    let status = if operation.done || !by_status {
+        200
+    } else {
+        409
+    };
+    response(status, &operation.result)
 }
 
 pub(super) fn respond(status: u16, body: &Value) -> Answer {

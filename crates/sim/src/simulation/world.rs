@@ -570,22 +570,24 @@ impl World {
             return;
         };
         match (asker, reply) {
-            (Asker::Client { order, other }, Reply::Taken(_) | Reply::Known(_)) => {
-                self.accepted(order, other);
-            }
-            (Asker::Client { order, other }, Reply::StillRunning { .. }) => {
-                self.accepted(order, other);
-            }
+            (
+                Asker::Client { order, other },
+                Reply::Taken(_) | Reply::Known(_) | Reply::StillRunning { .. },
+            ) => self.accepted(order, other),
             (Asker::Client { order, other }, Reply::Ended { saga, .. }) => {
                 self.accepted(order, other);
                 let state = saga.saga.state(self.now);
                 self.told(order, Told::State(state));
             }
-            (Asker::Client { other, order }, Reply::Conflict) => {
-                if !other {
-                    self.surprises
-                        .push(format!("order {order}: the same content is a conflict"));
-                }
+            (
+                Asker::Client {
+                    order,
+                    other: false,
+                },
+                Reply::Conflict,
+            ) => {
+                self.surprises
+                    .push(format!("order {order}: the same content is a conflict"));
             }
             (
                 Asker::Client {
@@ -701,7 +703,9 @@ impl World {
 
     /// What the engine holds, for whoever looks for a mistake.
     pub(super) fn engine(&self) -> String {
-        self.coordinator.as_ref().map_or_else(String::new, |alive| format!("{:?}", alive.engine))
+        self.coordinator
+            .as_ref()
+            .map_or_else(String::new, |alive| format!("{:?}", alive.engine))
     }
 
     /// The final states, for counting.
