@@ -67,6 +67,14 @@ pub(crate) fn balance(
     }
     for (index, plan) in saga.plan.steps.iter().enumerate() {
         let step = index as u16;
+        let [action, undo] = &history.legs[index];
+        if run.healed && (action.contradiction_due || undo.contradiction_due) {
+            let what = format!(
+                "{} contradicts what was settled, and nobody was told",
+                plan.name
+            );
+            blame(Invariant::I4, "R5", what);
+        }
         if saga.liars.contains(&step) {
             continue;
         }
@@ -105,13 +113,6 @@ fn square(
     let mut blame = |invariant, rule, what: &str| {
         blame(invariant, rule, format!("{} {what}", plan.name));
     };
-    if action.contradiction_due || undo.contradiction_due {
-        blame(
-            Invariant::I4,
-            "R5",
-            "contradicts what was settled, and nobody was told",
-        );
-    }
     // What a person saw or accepted, or what was contradicted openly, is theirs to square.
     if action.decisions + undo.decisions > 0 {
         return;
