@@ -22,3 +22,4 @@ mod view;
 pub use access::{AccessError, BadTokenFile, Role, TOKEN_FILE_FORMAT, Tokens, check_access};
 pub use metrics::Metrics;
 pub use server::{BindError, Server, ServerSettings};
+pub use view::saga_json;

@@ -9,6 +9,7 @@ pub(crate) mod words;
 
 use serde::{Serialize, Serializer};
 use settled::protocol::Timestamp;
+use settled::snapshot::SagaSnapshot;
 
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use incident::{IncidentView, IncidentsView};
@@ -30,6 +31,13 @@ impl Serialize for Time {
         let time = jiff::Timestamp::from_microsecond(self.0.0).unwrap_or(jiff::Timestamp::MAX);
         serializer.collect_str(&format_args!("{time:.6}"))
     }
+}
+
+/// A saga as the API shows it at a moment, as JSON: for those who have a saga and no server.
+#[must_use]
+pub fn saga_json(saga: &SagaSnapshot, now: Timestamp) -> String {
+    // It is made of text and numbers, which can always be written.
+    serde_json::to_string(&SagaView::new(saga, now)).unwrap_or_default()
 }
 
 #[cfg(test)]
