@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use settled_journal::{Append, NewSaga, SagaNo, SagaRow};
-use settled_protocol::{Event, LegId, Record, Timestamp};
+use settled_journal::{Append, NewSaga, SagaRow};
+use settled_protocol::{Event, Record, Timestamp};
 
 use super::message::{CallId, Command, Reply};
 use crate::participant::Request;
@@ -63,21 +63,6 @@ pub(super) enum Consequence<R> {
         reply: R,
         wait_until: Option<Timestamp>,
     },
-}
-
-/// A call that is under way.
-pub(super) struct OpenCall {
-    pub(super) saga: SagaNo,
-    pub(super) leg: LegId,
-    pub(super) kind: OpenCallKind,
-    pub(super) participant: super::limits::Participant,
-    pub(super) sent_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OpenCallKind {
-    Attempt(u32),
-    Check(u32),
 }
 
 impl<R> InFlight<R> {

@@ -32,7 +32,7 @@ impl<R> Engine<R> {
     /// Passes a command on to a saga in memory. The answer goes out once everything that it rests
     /// on is durable.
     fn tell(&mut self, now: Timestamp, no: SagaNo, command: Command, reply: R) {
-        let random = self.random.u64(..);
+        let random = self.calls.random();
         let Some(flight) = self.sagas.get_mut(&no) else {
             return;
         };
@@ -142,7 +142,7 @@ impl<R> Engine<R> {
         let no: SagaNo = at.no;
         let mut flight = InFlight::new(at, stored.chain, row);
         flight.durable = true;
-        for lost in flight.at.saga.lost_calls(self.random.u64(..)) {
+        for lost in flight.at.saga.lost_calls(self.calls.random()) {
             if let Ok(Some(event)) = flight.at.saga.receive(now, lost) {
                 flight.record(now, event);
             }

@@ -16,6 +16,7 @@
 //! or for a person, is forgotten until the journal says that its time has come. Recovery is the same
 //! thing: after a start, every unfinished saga's time has come.
 
+mod calls;
 mod due;
 mod headers;
 mod in_flight;
@@ -30,19 +31,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use settled_journal::{Append, Appended, SagaNo};
-use settled_protocol::{
-    AnswerRecord, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Span, Task,
-    Timestamp, idempotency_key,
-};
+use settled_protocol::{Event, Input, Span, Timestamp};
 
+use self::calls::Calls;
 use self::due::DueSearch;
-use self::in_flight::{Consequence, InFlight, OpenCall, OpenCallKind};
-use self::limits::Slots;
+use self::in_flight::{Consequence, InFlight};
 use self::loads::Loads;
 pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
 use self::timers::{Timer, Timers};
-use crate::callback::CallbackKey;
-use crate::definition::{self, Definitions, Rendered, Scope};
+use crate::definition::Definitions;
 use crate::observe::Observer;
 use crate::participant::Answer;
 use crate::snapshot::SagaSnapshot;
@@ -73,14 +70,10 @@ pub struct Engine<R> {
     settings: Settings,
     definitions: Arc<Definitions>,
     observer: Arc<dyn Observer>,
-    callbacks: CallbackKey,
-    random: fastrand::Rng,
     next_saga: SagaNo,
-    next_call: u64,
     sagas: HashMap<SagaNo, InFlight<R>>,
     by_id: HashMap<Arc<str>, SagaNo>,
-    calls: HashMap<CallId, OpenCall>,
-    slots: Slots,
+    calls: Calls,
     timers: Timers,
     loads: Loads<R>,
     due: DueSearch,
@@ -110,17 +103,13 @@ impl<R> Engine<R> {
         seed: u64,
     ) -> Self {
         Self {
-            slots: Slots::new(settings.max_calls_per_participant),
+            calls: Calls::new(settings.max_calls_per_participant, secret, seed),
             settings,
             definitions,
             observer,
-            callbacks: CallbackKey::new(secret),
-            random: fastrand::Rng::with_seed(seed),
             next_saga,
-            next_call: 0,
             sagas: HashMap::new(),
             by_id: HashMap::new(),
-            calls: HashMap::new(),
             timers: Timers::default(),
             loads: Loads::default(),
             due: DueSearch::default(),
@@ -174,7 +163,7 @@ impl<R> Engine<R> {
             }
         }
         self.find_due(now);
-        if self.draining && !self.drained && self.calls.is_empty() && self.is_saved() {
+        if self.draining && !self.drained && self.calls.len() == 0 && self.is_saved() {
             self.drained = true;
             self.out.push(Outgoing::Drained);
         }
@@ -235,17 +224,7 @@ impl<R> Engine<R> {
                     flight.in_line = true;
                     break;
                 }
-                let started = start(
-                    flight,
-                    task,
-                    now,
-                    &mut self.slots,
-                    &mut self.calls,
-                    &mut self.next_call,
-                    &self.callbacks,
-                    &mut self.random,
-                );
-                if let Err(error) = started {
+                if let Err(error) = self.calls.start(flight, task, now) {
                     unmakeable = Some((task.leg(), error));
                     break;
                 }
@@ -330,9 +309,7 @@ impl<R> Engine<R> {
     fn carry_out(&mut self, now: Timestamp, no: SagaNo, consequence: Consequence<R>) {
         match consequence {
             Consequence::Send { call, request } => {
-                if let Some(open) = self.calls.get_mut(&call) {
-                    open.sent_at = Some(now);
-                }
+                self.calls.sent(call, now);
                 self.out.push(Outgoing::Send { call, request });
             }
             Consequence::Reply(reply, answer) => self.out.push(Outgoing::Reply(reply, answer)),
@@ -342,22 +319,21 @@ impl<R> Engine<R> {
 
     /// A participant has answered, or it is known that it will not.
     fn answered(&mut self, now: Timestamp, call: CallId, answer: &Answer) {
-        let Some(open) = self.calls.remove(&call) else {
+        let Some(open) = self.calls.end(call) else {
             return;
         };
-        self.slots.release(open.participant);
         if let Some(flight) = self.sagas.get_mut(&open.saga) {
             flight.calls -= 1;
             let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
-            let random = self.random.u64(..);
-            let input = read(flight, &open, answer, random);
+            let random = self.calls.random();
+            let input = calls::read(flight, &open, answer, random);
             if let Ok(Some(event)) = flight.at.saga.receive(now, input) {
                 self.observer.answered(&flight.at, &event, elapsed);
                 flight.record(now, event);
             }
             self.advance(now, open.saga);
         }
-        while let Some(no) = self.slots.next_in_line(open.participant) {
+        while let Some(no) = self.calls.next_in_line(open.participant) {
             self.advance(now, no);
         }
     }
@@ -393,185 +369,6 @@ impl<R> Engine<R> {
                 entry.remove();
             }
         }
-    }
-}
-
-/// Takes up one task: makes its request, takes a slot, records the intent.
-///
-/// # Errors
-/// What is wrong with the request, where it cannot be made.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the engine's parts, borrowed one by one"
-)]
-fn start<R>(
-    flight: &mut InFlight<R>,
-    task: Task,
-    now: Timestamp,
-    slots: &mut Slots,
-    calls: &mut HashMap<CallId, OpenCall>,
-    next_call: &mut u64,
-    callbacks: &CallbackKey,
-    random: &mut fastrand::Rng,
-) -> Result<(), String> {
-    let leg = task.leg();
-    let at = &flight.at;
-    let plan = Arc::clone(at.saga.plan());
-    let step = &plan.steps[usize::from(leg.step)].name;
-    let key = idempotency_key(&at.id, step, leg.direction);
-    let scope = Scope {
-        saga_id: &at.id,
-        key: &key,
-        input: &at.input,
-        results: &|step| at.saga.result(step),
-    };
-    let rendered = match task {
-        Task::Attempt(_) => at.definition.request(leg, &scope, at.saga.edited_body(leg)),
-        Task::Check(_) => at.definition.check_request(leg, &scope),
-    }
-    .map_err(|error| error.to_string())?;
-    let authority = rendered
-        .url
-        .authority()
-        .map_or("", |authority| authority.as_str());
-    let participant = slots.participant(authority);
-    if !slots.take(participant, at.no) {
-        flight.in_line = true;
-        return Ok(());
-    }
-    let record = Arc::new(RequestRecord {
-        method: rendered.method.as_str().to_owned(),
-        url: rendered.url.to_string(),
-        headers: recorded_headers(&rendered),
-        body: rendered.body_json.clone(),
-    });
-    let (event, kind, number) = match task {
-        Task::Attempt(leg) => {
-            let attempt = at.saga.attempts(leg) + 1;
-            let event = Event::AttemptStarted {
-                leg,
-                attempt,
-                request: record,
-            };
-            (event, OpenCallKind::Attempt(attempt), attempt)
-        }
-        Task::Check(leg) => {
-            let check = at.saga.checks(leg) + 1;
-            let event = Event::CheckStarted {
-                leg,
-                check,
-                request: record,
-            };
-            (event, OpenCallKind::Check(check), check)
-        }
-    };
-    let callback = callbacks.token(&at.id, leg);
-    let request = headers::address(
-        rendered,
-        &headers::Address {
-            saga: &at.id,
-            step,
-            key: &key,
-            number,
-            callback: &callback,
-            trace: &flight.trace,
-            span_id: random.u64(1..),
-        },
-    );
-    *next_call += 1;
-    let call = CallId(*next_call);
-    calls.insert(
-        call,
-        OpenCall {
-            saga: at.no,
-            leg,
-            kind,
-            participant,
-            sent_at: None,
-        },
-    );
-    flight.record(now, event);
-    flight.calls += 1;
-    flight.then.push(Consequence::Send { call, request });
-    Ok(())
-}
-
-/// The step's own headers as they are recorded.
-fn recorded_headers(rendered: &Rendered) -> Vec<(String, String)> {
-    rendered
-        .headers
-        .iter()
-        .filter(|(name, _)| name != http::header::CONTENT_TYPE)
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect()
-}
-
-/// What an answer means to the saga that waits for it.
-fn read<R>(flight: &InFlight<R>, open: &OpenCall, answer: &Answer, random: u64) -> Input {
-    let definition = &flight.at.definition;
-    let leg: LegId = open.leg;
-    match open.kind {
-        OpenCallKind::Attempt(attempt) => {
-            let reading = definition.read_answer(leg, answer);
-            let record = keep(answer, reading.outcome, reading.result, reading.message);
-            Input::Answer {
-                leg,
-                attempt,
-                answer: record,
-                // A time-out has waited the limit out already; see `Saga::receive`.
-                sent_at: open.sent_at,
-                retry_after: reading.retry_after,
-                random,
-            }
-        }
-        OpenCallKind::Check(check) => {
-            let (finding, outcome, result, message) = match definition.read_finding(leg, answer) {
-                definition::Finding::Happened(result) => {
-                    (Finding::Happened, Outcome::Done, result, None)
-                }
-                definition::Finding::DidNotHappen => {
-                    (Finding::DidNotHappen, Outcome::Done, Json::null(), None)
-                }
-                definition::Finding::Inconclusive(why) => (
-                    Finding::Inconclusive,
-                    Outcome::Unknown,
-                    Json::null(),
-                    Some(why),
-                ),
-            };
-            let record = keep(answer, outcome, result, message);
-            Input::Finding {
-                leg,
-                check,
-                finding,
-                answer: record,
-                random,
-            }
-        }
-    }
-}
-
-/// An answer as it goes on record: whole where it may become evidence, its result where it is done.
-fn keep(answer: &Answer, outcome: Outcome, result: Json, error: Option<String>) -> AnswerRecord {
-    let response = match answer {
-        Answer::Responded(response) => Some(response),
-        Answer::NotSent(_) | Answer::Unknown(_) => None,
-    };
-    let headers = match response {
-        Some(response) if outcome != Outcome::Done => response.headers.clone(),
-        _ => Vec::new(),
-    };
-    AnswerRecord {
-        outcome,
-        status: response.map(|response| response.status),
-        headers,
-        body: response.map(|_| result),
-        error,
     }
 }
 

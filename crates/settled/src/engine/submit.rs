@@ -204,9 +204,8 @@ impl<R> Engine<R> {
 
     /// Gives back the slot of a call that was never made.
     fn cancel_call(&mut self, now: Timestamp, call: super::CallId) {
-        if let Some(open) = self.calls.remove(&call) {
-            self.slots.release(open.participant);
-            while let Some(no) = self.slots.next_in_line(open.participant) {
+        if let Some(open) = self.calls.end(call) {
+            while let Some(no) = self.calls.next_in_line(open.participant) {
                 self.advance(now, no);
             }
         }

@@ -5,10 +5,13 @@
 //! auditor judges what is left: the journal, the participants' books, what clients were told.
 
 mod agenda;
+mod clients;
 mod document;
 mod faults;
+mod lives;
 mod participant;
 mod people;
+mod reads;
 mod store;
 mod world;
 

@@ -6,21 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use settled::definition::Definitions;
-use settled::engine::{
-    AppendRefused, CallId, Command, Engine, Incoming, LoadKey, Outgoing, Reply, Settings,
-};
-use settled::observe::Unobserved;
+use settled::engine::{CallId, Command, Engine, Incoming, Outgoing, Settings};
 use settled::participant::Answer;
-use settled_journal::{
-    Committer, Journal, Keeper, MemoryJournal, Next, ReadError, Refused, SagaKey, SagaNo,
-};
+use settled_journal::{Committer, Keeper, MemoryJournal, SagaKey, SagaNo};
 use settled_protocol::{Answered, Json, LegId, SagaState, Span, Timestamp};
 
 use super::agenda::{Agenda, Found, Happening, Question};
 use super::document;
 use super::faults::{Fault, Faults};
 use super::participant::{Call, Participants, Planned, respond};
-use super::store::{FaultyJournal, Luck, strikes};
+use super::store::{Luck, strikes};
 
 /// Where virtual time begins.
 const DAWN: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -55,9 +50,9 @@ pub(super) struct Heard {
 /// A saga that a client wants.
 pub(super) struct Order {
     pub(super) id: String,
-    document: Vec<u8>,
-    other: Vec<u8>,
-    acknowledged: bool,
+    pub(super) document: Vec<u8>,
+    pub(super) other: Vec<u8>,
+    pub(super) acknowledged: bool,
 }
 
 /// Who asked for something, to be told what came of it.
@@ -73,31 +68,31 @@ pub(super) enum Asker {
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) rng: Rng,
-    luck: Luck,
-    agenda: Agenda,
+    pub(super) luck: Luck,
+    pub(super) agenda: Agenda,
     pub(super) disk: MemoryJournal,
     pub(super) life: u32,
-    coordinator: Option<Coordinator>,
-    definitions: Arc<Definitions>,
-    settings: Settings,
+    pub(super) coordinator: Option<Coordinator>,
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) settings: Settings,
     pub(super) participants: Participants,
     pub(super) orders: Vec<Order>,
-    askers: BTreeMap<u64, Asker>,
-    next_asker: u64,
+    pub(super) askers: BTreeMap<u64, Asker>,
+    pub(super) next_asker: u64,
     pub(super) sent: Vec<Sent>,
     pub(super) heard: Vec<Heard>,
     pub(super) surprises: Vec<String>,
     pub(super) happenings: u64,
     /// A digest of everything that the engine did: the same seed must give the same.
     pub(super) trace: u64,
-    tick_at: Option<Timestamp>,
+    pub(super) tick_at: Option<Timestamp>,
 }
 
 /// The coordinator while it lives.
-struct Coordinator {
-    engine: Engine<u64>,
-    committer: Committer<SagaNo>,
-    commit_is_due: bool,
+pub(super) struct Coordinator {
+    pub(super) engine: Engine<u64>,
+    pub(super) committer: Committer<SagaNo>,
+    pub(super) commit_is_due: bool,
 }
 
 impl World {
@@ -180,7 +175,7 @@ impl World {
         self.surprises.append(&mut self.participants.complaints);
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Tick => self.tick_at = None,
             Happening::Start => self.start(),
@@ -389,242 +384,6 @@ impl World {
         }
     }
 
-    fn ask(&mut self, question: Question) {
-        let life = self.life;
-        if self.strikes(Fault::LateRead) {
-            let found = self.look_up(question);
-            let late = Span::from_millis(i64::from(self.rng.u32(1..5_000)));
-            self.later(late, Happening::Found { life, found });
-        } else {
-            let soon = Span(i64::from(self.rng.u32(0..2_000)));
-            self.later(soon, Happening::Read { life, question });
-        }
-    }
-
-    fn read(&mut self, life: u32, question: Question) {
-        let found = self.look_up(question);
-        self.happen(Happening::Found { life, found });
-    }
-
-    fn look_up(&mut self, question: Question) -> Found {
-        let failed = || ReadError::Store("simulated".to_owned());
-        let fails = self.strikes(Fault::ReadFailed);
-        let mut reader = self.disk.reader().map_err(|_| failed());
-        match question {
-            Question::Load(key) => {
-                let wanted = match &key {
-                    LoadKey::Id(id) => SagaKey::Id(id),
-                    LoadKey::No(no) => SagaKey::No(*no),
-                };
-                let result = match &mut reader {
-                    Ok(reader) if !fails => reader.load(wanted),
-                    _ => Err(failed()),
-                };
-                Found::Saga {
-                    result: result.map(|found| found.map(Box::new)),
-                    key,
-                }
-            }
-            Question::Due {
-                after,
-                until,
-                limit,
-            } => match &mut reader {
-                Ok(reader) if !fails => Found::Due(reader.due(after, until, limit)),
-                _ => Found::Due(Err(failed())),
-            },
-        }
-    }
-
-    fn start(&mut self) {
-        if self.coordinator.is_some() {
-            return;
-        }
-        self.life += 1;
-        let opened = self.disk.open_again();
-        let journal = FaultyJournal {
-            journal: Box::new(opened),
-            luck: Arc::clone(&self.luck),
-        };
-        let (next_saga, secret) = (journal.opened().next_saga, journal.opened().secret);
-        let engine = Engine::new(
-            self.settings.clone(),
-            Arc::clone(&self.definitions),
-            Arc::new(Unobserved),
-            next_saga,
-            secret,
-            self.rng.u64(..),
-        );
-        let committer = Committer::with_max_batch(Box::new(journal), self.rng.usize(1..8));
-        self.coordinator = Some(Coordinator {
-            engine,
-            committer,
-            commit_is_due: false,
-        });
-    }
-
-    /// The coordinator is gone, and everything in its memory. Its requests are still on their way.
-    fn crash(&mut self) {
-        self.note("crash");
-        self.coordinator = None;
-        self.tick_at = None;
-        let rest = Span::from_millis(i64::from(self.rng.u32(0..3_000)));
-        self.later(rest, Happening::Start);
-        // Nobody who asked was answered; clients ask again.
-        for (_, asker) in std::mem::take(&mut self.askers) {
-            if let Asker::Client {
-                order,
-                other: false,
-            } = asker
-            {
-                self.later(rest, Happening::Submit(order));
-            }
-        }
-    }
-
-    fn commit(&mut self, life: u32) {
-        if life != self.life {
-            return;
-        }
-        let Some(coordinator) = &mut self.coordinator else {
-            return;
-        };
-        let step = coordinator.committer.step();
-        let again = match step.next {
-            Next::Idle => None,
-            Next::Now => Some(Span::from_millis(1)),
-            Next::Pause(pause) => Some(Span::from(pause)),
-        };
-        coordinator.commit_is_due = again.is_some();
-        if let Some(again) = again {
-            self.later(again, Happening::Commit { life });
-        }
-        // Between the commit and its consequences.
-        if self.strikes(Fault::Crash) {
-            return self.crash();
-        }
-        for (saga, fate) in step.answers {
-            if let Err(Refused::Dead(_)) = fate {
-                return self.crash();
-            }
-            if let Err(Refused::Misplaced(why)) = &fate {
-                self.surprises.push(why.to_string());
-            }
-            let result = fate.map_err(|refused| AppendRefused(refused.to_string()));
-            self.tell(life, Incoming::Appended { saga, result });
-        }
-    }
-
-    fn submit(&mut self, order: usize) {
-        if self.coordinator.is_none() {
-            return self.later(Span::from_millis(500), Happening::Submit(order));
-        }
-        let other = self.orders[order].acknowledged && self.strikes(Fault::OtherContent);
-        let text = &self.orders[order];
-        let document = if other { &text.other } else { &text.document };
-        let submission = match self.definitions.parse(document) {
-            Ok(submission) => submission,
-            Err(invalid) => {
-                self.surprises
-                    .push(format!("a submission is refused: {invalid}"));
-                return;
-            }
-        };
-        let id = text.id.clone();
-        let reply = self.asker(Asker::Client { order, other });
-        let wait_until = self.rng.bool().then(|| self.now + Span::from_secs(5));
-        let submission = Box::new(submission);
-        let life = self.life;
-        self.tell(
-            life,
-            Incoming::Submit {
-                submission,
-                id,
-                trace: None,
-                wait_until,
-                reply,
-            },
-        );
-    }
-
-    fn cancel(&mut self, order: usize) {
-        let reply = self.asker(Asker::Canceller(order));
-        let command = Command::Cancel {
-            by: "somebody".to_owned(),
-        };
-        let saga = self.orders[order].id.clone();
-        self.tell(
-            self.life,
-            Incoming::Command {
-                saga,
-                command,
-                reply,
-            },
-        );
-    }
-
-    /// Takes down what somebody was told.
-    fn hear(&mut self, asker: u64, reply: Reply) {
-        use crate::auditor::Told;
-        let Some(asker) = self.askers.remove(&asker) else {
-            return;
-        };
-        match (asker, reply) {
-            (
-                Asker::Client { order, other },
-                Reply::Taken(_) | Reply::Known(_) | Reply::StillRunning { .. },
-            ) => self.accepted(order, other),
-            (Asker::Client { order, other }, Reply::Ended { saga, .. }) => {
-                self.accepted(order, other);
-                let state = saga.saga.state(self.now);
-                self.told(order, Told::State(state));
-            }
-            (
-                Asker::Client {
-                    order,
-                    other: false,
-                },
-                Reply::Conflict,
-            ) => {
-                self.surprises
-                    .push(format!("order {order}: the same content is a conflict"));
-            }
-            (
-                Asker::Client {
-                    order,
-                    other: false,
-                },
-                Reply::Unavailable(_) | Reply::Broken(_),
-            ) => {
-                self.later(Span::from_secs(1), Happening::Submit(order));
-            }
-            (Asker::Canceller(order), Reply::Accepted) => self.told(order, Told::Cancelled),
-            (Asker::Person { order, incident }, Reply::Accepted) => {
-                self.told(order, Told::Resolved(incident));
-            }
-            _ => {}
-        }
-    }
-
-    fn accepted(&mut self, order: usize, other: bool) {
-        if other {
-            self.surprises.push(format!(
-                "order {order}: other content was taken under its id"
-            ));
-        }
-        self.orders[order].acknowledged = true;
-        self.told(order, crate::auditor::Told::Accepted);
-    }
-
-    fn told(&mut self, order: usize, told: crate::auditor::Told) {
-        let saga = self.orders[order].id.clone();
-        self.heard.push(Heard {
-            saga,
-            at: self.now,
-            told,
-        });
-    }
-
     /// Everybody who was wronged is made whole: no more faults, the coordinator is up, clients who
     /// were never answered ask once more.
     fn heal(&mut self) {
@@ -682,7 +441,7 @@ impl World {
     }
 
     /// Adds to the digest of what the engine did.
-    fn note(&mut self, what: &str) {
+    pub(super) fn note(&mut self, what: &str) {
         for byte in what.bytes().chain(self.now.0.to_le_bytes()) {
             self.trace = (self.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

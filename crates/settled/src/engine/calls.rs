@@ -1,0 +1,262 @@
+//! Calls: made from a task, kept while they are under way, read when they are answered.
+//!
+//! A call takes its slot and records its intent here; whether and when it is sent is decided by what
+//! the journal says to that intent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use settled_protocol::{
+    AnswerRecord, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Task, Timestamp,
+    idempotency_key,
+};
+
+use super::CallId;
+use super::headers;
+use super::in_flight::{Consequence, InFlight};
+use super::limits::{Participant, Slots};
+use crate::callback::CallbackKey;
+use crate::definition::{self, Rendered, Scope};
+use crate::participant::Answer;
+use settled_journal::SagaNo;
+
+/// A call that is under way.
+pub(super) struct OpenCall {
+    pub(super) saga: SagaNo,
+    pub(super) leg: LegId,
+    pub(super) kind: OpenCallKind,
+    pub(super) participant: Participant,
+    pub(super) sent_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenCallKind {
+    Attempt(u32),
+    Check(u32),
+}
+
+/// Every call that is under way.
+pub(super) struct Calls {
+    open: HashMap<CallId, OpenCall>,
+    slots: Slots,
+    callbacks: CallbackKey,
+    random: fastrand::Rng,
+    last: u64,
+}
+
+impl Calls {
+    pub(super) fn new(max_per_participant: u32, secret: [u8; 32], seed: u64) -> Self {
+        Self {
+            open: HashMap::new(),
+            slots: Slots::new(max_per_participant),
+            callbacks: CallbackKey::new(secret),
+            random: fastrand::Rng::with_seed(seed),
+            last: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// A number for jitter.
+    pub(super) fn random(&mut self) -> u64 {
+        self.random.u64(..)
+    }
+
+    /// The request leaves now.
+    pub(super) fn sent(&mut self, call: CallId, now: Timestamp) {
+        if let Some(open) = self.open.get_mut(&call) {
+            open.sent_at = Some(now);
+        }
+    }
+
+    /// The call is over, or was never made: its slot is free.
+    pub(super) fn end(&mut self, call: CallId) -> Option<OpenCall> {
+        let open = self.open.remove(&call)?;
+        self.slots.release(open.participant);
+        Some(open)
+    }
+
+    /// The next saga that waits for a slot at a participant, where one is free.
+    pub(super) fn next_in_line(&mut self, participant: Participant) -> Option<SagaNo> {
+        self.slots.next_in_line(participant)
+    }
+
+    /// Takes up one task: makes its request, takes a slot, records the intent. Without a slot the
+    /// saga stands in line for one.
+    ///
+    /// # Errors
+    /// What is wrong with the request, where it cannot be made.
+    pub(super) fn start<R>(
+        &mut self,
+        flight: &mut InFlight<R>,
+        task: Task,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let leg = task.leg();
+        let at = &flight.at;
+        let plan = Arc::clone(at.saga.plan());
+        let step = &plan.steps[usize::from(leg.step)].name;
+        let key = idempotency_key(&at.id, step, leg.direction);
+        let scope = Scope {
+            saga_id: &at.id,
+            key: &key,
+            input: &at.input,
+            results: &|step| at.saga.result(step),
+        };
+        let rendered = match task {
+            Task::Attempt(_) => at.definition.request(leg, &scope, at.saga.edited_body(leg)),
+            Task::Check(_) => at.definition.check_request(leg, &scope),
+        }
+        .map_err(|error| error.to_string())?;
+        let authority = rendered
+            .url
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        let participant = self.slots.participant(authority);
+        if !self.slots.take(participant, at.no) {
+            flight.in_line = true;
+            return Ok(());
+        }
+        let record = Arc::new(RequestRecord {
+            method: rendered.method.as_str().to_owned(),
+            url: rendered.url.to_string(),
+            headers: recorded_headers(&rendered),
+            body: rendered.body_json.clone(),
+        });
+        let (event, kind, number) = match task {
+            Task::Attempt(leg) => {
+                let attempt = at.saga.attempts(leg) + 1;
+                let event = Event::AttemptStarted {
+                    leg,
+                    attempt,
+                    request: record,
+                };
+                (event, OpenCallKind::Attempt(attempt), attempt)
+            }
+            Task::Check(leg) => {
+                let check = at.saga.checks(leg) + 1;
+                let event = Event::CheckStarted {
+                    leg,
+                    check,
+                    request: record,
+                };
+                (event, OpenCallKind::Check(check), check)
+            }
+        };
+        let callback = self.callbacks.token(&at.id, leg);
+        let request = headers::address(
+            rendered,
+            &headers::Address {
+                saga: &at.id,
+                step,
+                key: &key,
+                number,
+                callback: &callback,
+                trace: &flight.trace,
+                span_id: self.random.u64(1..),
+            },
+        );
+        self.last += 1;
+        let call = CallId(self.last);
+        self.open.insert(
+            call,
+            OpenCall {
+                saga: at.no,
+                leg,
+                kind,
+                participant,
+                sent_at: None,
+            },
+        );
+        flight.record(now, event);
+        flight.calls += 1;
+        flight.then.push(Consequence::Send { call, request });
+        Ok(())
+    }
+}
+
+/// The step's own headers as they are recorded.
+fn recorded_headers(rendered: &Rendered) -> Vec<(String, String)> {
+    rendered
+        .headers
+        .iter()
+        .filter(|(name, _)| name != http::header::CONTENT_TYPE)
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect()
+}
+
+/// What an answer means to the saga that waits for it.
+pub(super) fn read<R>(
+    flight: &InFlight<R>,
+    open: &OpenCall,
+    answer: &Answer,
+    random: u64,
+) -> Input {
+    let definition = &flight.at.definition;
+    let leg: LegId = open.leg;
+    match open.kind {
+        OpenCallKind::Attempt(attempt) => {
+            let reading = definition.read_answer(leg, answer);
+            let record = keep(answer, reading.outcome, reading.result, reading.message);
+            Input::Answer {
+                leg,
+                attempt,
+                answer: record,
+                // A time-out has waited the limit out already; see `Saga::receive`.
+                sent_at: open.sent_at,
+                retry_after: reading.retry_after,
+                random,
+            }
+        }
+        OpenCallKind::Check(check) => {
+            let (finding, outcome, result, message) = match definition.read_finding(leg, answer) {
+                definition::Finding::Happened(result) => {
+                    (Finding::Happened, Outcome::Done, result, None)
+                }
+                definition::Finding::DidNotHappen => {
+                    (Finding::DidNotHappen, Outcome::Done, Json::null(), None)
+                }
+                definition::Finding::Inconclusive(why) => (
+                    Finding::Inconclusive,
+                    Outcome::Unknown,
+                    Json::null(),
+                    Some(why),
+                ),
+            };
+            let record = keep(answer, outcome, result, message);
+            Input::Finding {
+                leg,
+                check,
+                finding,
+                answer: record,
+                random,
+            }
+        }
+    }
+}
+
+/// An answer as it goes on record: whole where it may become evidence, its result where it is done.
+fn keep(answer: &Answer, outcome: Outcome, result: Json, error: Option<String>) -> AnswerRecord {
+    let response = match answer {
+        Answer::Responded(response) => Some(response),
+        Answer::NotSent(_) | Answer::Unknown(_) => None,
+    };
+    let headers = match response {
+        Some(response) if outcome != Outcome::Done => response.headers.clone(),
+        _ => Vec::new(),
+    };
+    AnswerRecord {
+        outcome,
+        status: response.map(|response| response.status),
+        headers,
+        body: response.map(|_| result),
+        error,
+    }
+}
