@@ -119,3 +119,21 @@ fn a_closed_pipe_is_no_failure() {
     );
     assert!(!err.contains("panicked"), "{err}");
 }
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let help = |variables: &[&str]| {
+        let mut command = settled(directory.path());
+        command.arg("--help");
+        for variable in variables {
+            command.env(variable, "1");
+        }
+        support::outcome(command.output().unwrap())
+            .1
+            .contains('\u{1b}')
+    };
+    assert!(!help(&[]));
+    assert!(help(&["CLICOLOR_FORCE"]));
+    assert!(!help(&["CLICOLOR_FORCE", "NO_COLOR"]));
+}

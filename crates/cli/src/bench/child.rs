@@ -4,6 +4,8 @@
 //! pipe that closes.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child as Process, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,19 +27,22 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a process and waits until it is ready.
+    /// Starts a process and waits until it is ready; what it says beside goes into `log`.
     pub(super) async fn start<A: AsRef<OsStr>>(
         what: &'static str,
         arguments: &[A],
+        log: &Path,
     ) -> Result<Self, BenchError> {
         let failed = |why: String| BenchError::Start { what, why };
         let executable = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+        let said = File::create(log).map_err(|error| failed(error.to_string()))?;
         let began = Instant::now();
         let mut process = Command::new(executable)
             .args(arguments)
             .env(LIFELINE, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(said)
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
         let output = process.stdout.take();
@@ -49,10 +54,13 @@ impl Child {
         let line = tokio::task::spawn_blocking(move || output.and_then(first_line));
         let line = tokio::time::timeout(READY_WITHIN, line).await;
         child.ready_in = began.elapsed();
-        match line {
-            Ok(Ok(Some(url))) => child.url = url,
-            _ => return Err(failed("it did not say that it is ready".to_owned())),
-        }
+        let Ok(Ok(Some(url))) = line else {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            let last = said.lines().last();
+            let last = last.unwrap_or("it did not say that it is ready");
+            return Err(failed(last.to_owned()));
+        };
+        child.url = url;
         Ok(child)
     }
 

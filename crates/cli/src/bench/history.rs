@@ -14,7 +14,7 @@ pub(super) async fn measure(
     place: &Place,
     history: usize,
 ) -> Result<HistoryReport, CliError> {
-    let participant = start_participant().await?;
+    let participant = start_participant(place).await?;
     let workload = workload(args, &participant);
     let full = Durable::start(&place.journal, workload.clone(), args.concurrency)?;
     drive(&full, 0, history, args.concurrency.max(256)).await?;

@@ -73,8 +73,8 @@ pub(crate) struct BenchArgs {
     /// Instead: settle so many sagas first, and measure beside an empty journal
     #[arg(long, value_name = "N", value_parser = values::at_least_one, conflicts_with = "http")]
     history: Option<usize>,
-    /// Threads of the runtime, beside the one that writes the journal.
-    #[arg(long, value_name = "N", default_value = "2", value_parser = values::at_least_one, hide = true)]
+    /// Threads of the runtime, as in `settled serve`.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::at_least_one, hide = true)]
     threads: usize,
 }
 

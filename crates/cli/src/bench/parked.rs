@@ -47,7 +47,7 @@ pub(super) async fn measure(
     place: &Place,
     parked: usize,
 ) -> Result<ParkedReport, CliError> {
-    let participant = start_participant().await?;
+    let participant = start_participant(place).await?;
     let mut workload = workload(args, &participant);
     // The one step is the last step, which answers as the input says.
     workload = super::workload::Workload::new(&workload.participant, 1, 0);
@@ -65,11 +65,11 @@ pub(super) async fn measure(
     let took = began.elapsed().as_secs_f64();
     durable.stop().await;
     let size = std::fs::metadata(&place.journal.path).map_or(0, |file| file.len());
-    let over = start_over(&place.journal, args.threads).await?;
+    let over = start_over(place, &place.journal, args.threads).await?;
     let empty = JournalUrl {
         path: place.directory.join("empty.db"),
     };
-    let beside = start_over(&empty, args.threads).await?;
+    let beside = start_over(place, &empty, args.threads).await?;
     Ok(ParkedReport {
         parked,
         parked_per_s: parked as f64 / took,
@@ -92,7 +92,11 @@ struct Started {
     cpu_s: f64,
 }
 
-async fn start_over(journal: &JournalUrl, threads: usize) -> Result<Started, BenchError> {
+async fn start_over(
+    place: &Place,
+    journal: &JournalUrl,
+    threads: usize,
+) -> Result<Started, BenchError> {
     let mut started = Started {
         best_ms: f64::MAX,
         worst_ms: 0.0,
@@ -101,7 +105,7 @@ async fn start_over(journal: &JournalUrl, threads: usize) -> Result<Started, Ben
         cpu_s: 0.0,
     };
     for _ in 0..STARTS {
-        let server = serve(journal, threads).await?;
+        let server = serve(place, journal, threads).await?;
         let ready = server.ready_in.as_secs_f64() * 1_000.0;
         started.best_ms = started.best_ms.min(ready);
         started.worst_ms = started.worst_ms.max(ready);

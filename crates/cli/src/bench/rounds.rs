@@ -9,7 +9,7 @@ use super::error::BenchError;
 use super::load::{Sample, Work, drive, median};
 use super::process::{Cpu, Meter};
 use super::report::{JournalReport, Report};
-use super::subject::{Durable, Served, participants};
+use super::subject::{Durable, Served, participants, serve};
 use super::workload::{Bare, Workload};
 use super::{BenchArgs, Place};
 use crate::error::CliError;
@@ -93,7 +93,7 @@ impl Meters {
 
 /// Measures, against a coordinator in this process or in one of its own.
 pub(super) async fn measure(args: &BenchArgs, place: &Place) -> Result<Report, CliError> {
-    let participant = start_participant().await?;
+    let participant = start_participant(place).await?;
     let workload = workload(args, &participant);
     let mut meters = Meters {
         own: Meter::own(),
@@ -101,13 +101,8 @@ pub(super) async fn measure(args: &BenchArgs, place: &Place) -> Result<Report, C
         participant: Meter::of(participant.id()),
     };
     if args.http {
-        let served = Served::start(
-            &place.journal,
-            workload.clone(),
-            args.concurrency,
-            args.threads,
-        );
-        let served = served.await?;
+        let serve = serve(place, &place.journal, args.threads).await?;
+        let served = Served::start(serve, workload.clone(), args.concurrency)?;
         let server = Meter::of(served.server.id());
         meters.server = Some(server.clone());
         let mut report = turns(args, &meters, &server, workload, &served).await?;
@@ -205,8 +200,9 @@ fn share(all: usize, rounds: usize, round: usize) -> usize {
 }
 
 /// Starts the participant.
-pub(super) async fn start_participant() -> Result<Child, BenchError> {
-    Child::start("the participant", &["bench-participant"]).await
+pub(super) async fn start_participant(place: &Place) -> Result<Child, BenchError> {
+    let log = place.directory.join("participant.log");
+    Child::start("the participant", &["bench-participant"], &log).await
 }
 
 /// The workload that the arguments ask for.

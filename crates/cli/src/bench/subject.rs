@@ -12,6 +12,7 @@ use settled::observe::Unobserved;
 use settled::participant::{Answer, HttpParticipants, HttpSettings, Request};
 use settled::protocol::Span;
 
+use super::Place;
 use super::child::Child;
 use super::error::BenchError;
 use super::load::Work;
@@ -87,14 +88,12 @@ struct State {
 }
 
 impl Served {
-    /// Starts `settled serve` on a journal.
-    pub(super) async fn start(
-        journal: &JournalUrl,
+    /// Takes a `settled serve` that is ready.
+    pub(super) fn start(
+        server: Child,
         workload: Workload,
         concurrency: usize,
-        threads: usize,
     ) -> Result<Arc<Self>, BenchError> {
-        let server = serve(journal, threads).await?;
         Ok(Arc::new(Self {
             workload,
             server,
@@ -103,15 +102,24 @@ impl Served {
     }
 }
 
-/// Starts `settled serve`.
-pub(super) async fn serve(journal: &JournalUrl, threads: usize) -> Result<Child, BenchError> {
+/// Starts `settled serve` on a journal, with every setting as it comes.
+pub(super) async fn serve(
+    place: &Place,
+    journal: &JournalUrl,
+    threads: usize,
+) -> Result<Child, BenchError> {
     let arguments = [
         "serve".to_owned(),
         "--listen=127.0.0.1:0".to_owned(),
         format!("--journal={journal}"),
         format!("--threads={threads}"),
     ];
-    Child::start("settled serve", &arguments).await
+    Child::start(
+        "settled serve",
+        &arguments,
+        &place.directory.join("serve.log"),
+    )
+    .await
 }
 
 impl Work for Served {
