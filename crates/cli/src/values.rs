@@ -3,46 +3,13 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-/// The units, longest first: a text names each at most once, in this order.
-const UNITS: [(&str, u64); 6] = [
-    ("d", 86_400_000_000),
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-    ("us", 1),
-];
-
-/// The longest: a hundred years.
-const LONGEST: u64 = 100 * 365 * 86_400_000_000;
+use settled::protocol::Span;
 
 /// Reads a length of time, written as in a saga's document: `250ms`, `3s`, `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    micros(text)
-        .map(Duration::from_micros)
+    Span::parse(text)
+        .map(Span::to_std)
         .ok_or_else(|| "expected a duration such as 250ms, 3s, 10m, 1h30m or 7d".to_owned())
-}
-
-fn micros(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut units = UNITS.iter();
-    let mut total = 0_u64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, tail) = tail.split_at(letters);
-        let (_, micros) = units.find(|(name, _)| *name == unit)?;
-        let length = number.parse::<u64>().ok()?.checked_mul(*micros)?;
-        total = total
-            .checked_add(length)
-            .filter(|total| *total <= LONGEST)?;
-        rest = tail;
-    }
-    Some(total)
 }
 
 /// Reads an address to listen on: `127.0.0.1:7070`, `[::1]:0`, `localhost:7070`.

@@ -55,6 +55,43 @@ impl Span {
     }
 }
 
+/// The units in which people write lengths of time, longest first.
+const UNITS: [(&str, i64); 6] = [
+    ("d", 86_400_000_000),
+    ("h", 3_600_000_000),
+    ("m", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+    ("us", 1),
+];
+
+impl Span {
+    /// Reads a length of time as people write it: `250ms`, `3s`, `1h30m`. A text names each unit at
+    /// most once, the longest first. None where it is not one, or longer than [`Span::MAX`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut rest = text;
+        let mut units = UNITS.iter();
+        let mut total = 0_i64;
+        if rest.is_empty() {
+            return None;
+        }
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, tail) = rest.split_at(digits);
+            let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let (unit, tail) = tail.split_at(letters);
+            let (_, micros) = units.find(|(name, _)| *name == unit)?;
+            let length = number.parse::<i64>().ok()?.checked_mul(*micros)?;
+            total = total
+                .checked_add(length)
+                .filter(|total| *total <= Self::MAX.0)?;
+            rest = tail;
+        }
+        Some(Self(total))
+    }
+}
+
 impl From<std::time::Duration> for Span {
     fn from(duration: std::time::Duration) -> Self {
         Self(

@@ -14,7 +14,6 @@
 mod access;
 mod api;
 mod connection;
-mod duration;
 mod metrics;
 mod server;
 mod view;

@@ -10,15 +10,15 @@ use http::{HeaderValue, StatusCode};
 use settled::coordinator::{SubmitError, Submitted};
 use settled::definition::Submission;
 use settled::journal::{ReadError, SagaFilter};
-use settled::protocol::SagaState;
+use settled::protocol::{SagaState, Span};
 
 use super::object::Object;
 use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::{Api, json};
 use crate::access::Bearer;
+use crate::view;
 use crate::view::{SagaView, SagasView, UnreadableView};
-use crate::{duration, view};
 
 /// What an id looks like, for people.
 const ID_FORM: &str = "1 to 128 characters of A-Za-z0-9._:-";
@@ -107,7 +107,7 @@ fn wait(api: &Api, query: Option<&str>) -> Result<Option<Duration>, Problem> {
     let Some(text) = query.text("wait") else {
         return Ok(None);
     };
-    let wait = duration::parse(text).ok_or_else(|| {
+    let wait = Span::parse(text).map(Span::to_std).ok_or_else(|| {
         Problem::field(
             "wait",
             "expected a duration such as \"250ms\", \"10s\" or \"1m30s\"",

@@ -2,55 +2,15 @@
 
 use settled_protocol::Span;
 
-/// The units, longest first: a text names each at most once, in this order.
-const UNITS: [(&str, i64); 6] = [
-    ("d", 86_400_000_000),
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-    ("us", 1),
-];
-
 /// Reads a length of time that is longer than nothing; else says what was expected.
 pub(super) fn parse(text: &str) -> Result<Span, String> {
-    let expected = |why: &str| {
+    Span::parse(text).filter(|span| *span > Span::ZERO).ok_or_else(|| {
         format!(
-            "expected a duration such as \"250ms\", \"3s\", \"10m\" or \"1h30m\", {why} {:?}",
+            "expected a duration such as \"250ms\", \"3s\", \"10m\" or \"1h30m\", longer than zero and \
+             at most 100 years, with the units d, h, m, s, ms, us in this order; got {:?}",
             super::raw::excerpt(text, 40)
         )
-    };
-    let mut rest = text;
-    let mut units = UNITS.iter();
-    let mut total = 0_i64;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, tail) = tail.split_at(letters);
-        if number.is_empty() || unit.is_empty() {
-            return Err(expected("got"));
-        }
-        let Some((_, micros)) = units.find(|(name, _)| *name == unit) else {
-            return Err(expected(
-                "with the units d, h, m, s, ms, us, longest first; got",
-            ));
-        };
-        let length = number
-            .parse::<i64>()
-            .ok()
-            .and_then(|n| n.checked_mul(*micros));
-        total = match length.and_then(|length| total.checked_add(length)) {
-            Some(total) if total <= Span::MAX.0 => total,
-            _ => return Err(expected("of at most 100 years, got")),
-        };
-        rest = tail;
-    }
-    if total == 0 {
-        Err(expected("longer than zero, got"))
-    } else {
-        Ok(Span(total))
-    }
+    })
 }
 
 #[cfg(test)]
