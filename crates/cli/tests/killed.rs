@@ -10,10 +10,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use fastrand::Rng;
+use hyper::Method;
 
-use self::killed_support::faults::FAULTS;
+use self::killed_support::document::{LIMIT_MILLIS, one_call};
+use self::killed_support::faults::{FAULTS, Fault};
 use self::killed_support::rig::{Rig, seed};
 use self::killed_support::server::Manner;
+use self::killed_support::skip::skip;
 
 fn kills() -> u32 {
     let given = std::env::var("SETTLED_KILLS").ok();
@@ -96,4 +99,35 @@ fn stopped_for_seconds_under_load() {
     server.kill();
     rig.gone();
     rig.settle().must_be_clean(name, seed);
+}
+
+#[test]
+fn held_up_before_a_call() {
+    let name = "held_up_before_a_call";
+    if cfg!(not(debug_assertions)) {
+        return skip(name, "a release build has no failpoints");
+    }
+    let seed = seed(name);
+    let mut rig = Rig::new(seed);
+    rig.office.participant.force(Fault::CutThenActs);
+    let hold_up = LIMIT_MILLIS + 300;
+    let manner = Manner {
+        failpoint: Some(format!("before-send:1:{hold_up}")),
+        ..Manner::default()
+    };
+    let mut server = rig.spawn(&manner);
+    rig.announce(&mut server);
+    let document = one_call("held-up", rig.office.participant.address);
+    let path = "/v1/sagas?wait=20s";
+    let asked = rig.office.insist(Method::POST, path, Some(&document));
+    let answer = rig.runtime().block_on(asked).unwrap();
+    assert_eq!(answer.body["state"], "completed", "{answer:?}");
+    server.terminate();
+    rig.gone();
+    // Whatever is still on its way arrives.
+    sleep(Duration::from_millis(300));
+    let verdict = rig.judge(true);
+    verdict.must_be_clean(name, seed);
+    // "It did not happen" was believed no sooner than it could be known.
+    assert_eq!((verdict.effects, verdict.late), (1, 0), "{verdict}");
 }

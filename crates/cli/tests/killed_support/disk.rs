@@ -16,12 +16,12 @@ impl Disk {
         std::fs::create_dir_all(path).unwrap();
         let size = format!("size={mebibytes}m");
         let mounted = run("mount", &["-t", "tmpfs", "-o", &size, "settled-test"], path);
-        match mounted {
-            true => Ok(Self {
-                path: path.to_owned(),
-            }),
-            false => Err("this user may not mount a tmpfs".to_owned()),
+        if !mounted {
+            return Err("this user may not mount a tmpfs".to_owned());
         }
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Writes until nothing more fits.

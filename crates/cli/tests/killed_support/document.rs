@@ -58,6 +58,20 @@ pub fn random(id: &str, participant: SocketAddr, rng: &mut Rng) -> Value {
     document
 }
 
+/// One call that is asked about when in doubt, to a participant that would act on it twice.
+pub fn one_call(id: &str, participant: SocketAddr) -> Value {
+    let base = format!("http://{participant}/plain");
+    json!({
+        "id": id,
+        "steps": [{
+            "name": "s0",
+            "action": {"url": format!("{base}/do/x"), "timeout": format!("{LIMIT_MILLIS}ms")},
+            "check": {"url": format!("{base}/ask/x")},
+            "retry": {"first_delay": "1ms"},
+        }],
+    })
+}
+
 fn step(index: usize, pivot: bool, chain: bool, participant: SocketAddr, rng: &mut Rng) -> Value {
     let (kind, policy) = match rng.u8(0..20) {
         0..8 => (Kind::Plain, "check"),

@@ -32,6 +32,8 @@ pub struct Participant {
     books: Mutex<Books>,
     seed: u64,
     well: AtomicBool,
+    /// What befalls every first attempt, whatever the seed says.
+    forced: Mutex<Option<Fault>>,
     clock: Clock,
     /// Where callbacks go.
     server: watch::Receiver<Option<SocketAddr>>,
@@ -64,6 +66,7 @@ impl Participant {
             books: Mutex::default(),
             seed,
             well: AtomicBool::new(false),
+            forced: Mutex::default(),
             clock,
             server,
         });
@@ -95,6 +98,12 @@ impl Participant {
         self.well.store(true, Ordering::SeqCst);
     }
 
+    /// Nothing goes wrong but this, and that to every first attempt.
+    pub fn force(&self, fault: Fault) {
+        self.heal();
+        *self.forced.lock().unwrap() = Some(fault);
+    }
+
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answered {
         let at = self.clock.now();
         let (parts, body) = request.into_parts();
@@ -112,9 +121,11 @@ impl Participant {
         self.books().arrivals.push(arrival);
         let mut rng = faults::luck(self.seed, &call.key, call.number, call.is_check);
         let is_compensation = call.leg.direction == Direction::Compensation;
-        let fault = match self.well.load(Ordering::SeqCst) {
-            true => None,
-            false => faults::draw(call.is_check, is_compensation, &mut rng),
+        let forced = *self.forced.lock().unwrap();
+        let fault = if self.well.load(Ordering::SeqCst) {
+            forced.filter(|_| call.number == 1 && !call.is_check)
+        } else {
+            faults::draw(call.is_check, is_compensation, &mut rng)
         };
         if let Some(fault) = fault {
             *self.books().fired.entry(fault).or_default() += 1;
@@ -250,9 +261,10 @@ fn read(path: &str, headers: &HeaderMap, body: &Bytes) -> Option<Call> {
         leg: LegId { step, direction },
         number: header("settled-attempt")?.parse().ok()?,
         key: key.to_owned(),
-        body: match body.is_empty() {
-            true => Value::Null,
-            false => serde_json::from_slice(body).ok()?,
+        body: if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(body).ok()?
         },
     })
 }

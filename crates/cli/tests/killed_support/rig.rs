@@ -174,7 +174,7 @@ impl Rig {
     pub fn settle(&mut self) -> Verdict {
         self.office.participant.heal();
         let mut server = self.start();
-        self.close(Duration::from_secs(60));
+        self.close(Duration::from_mins(1));
         let end = server.terminate();
         self.gone();
         assert!(end.status.success(), "seed {}: {end:?}", self.seed);

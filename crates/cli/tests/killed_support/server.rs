@@ -26,7 +26,7 @@ pub struct Server {
     ready: mpsc::Receiver<SocketAddr>,
     log: PathBuf,
     /// It ends when this is closed, so that none is left behind.
-    _lifeline: Option<ChildStdin>,
+    lifeline: Option<ChildStdin>,
 }
 
 /// How a server ended.
@@ -89,13 +89,13 @@ impl Server {
             child,
             ready,
             log,
-            _lifeline: lifeline,
+            lifeline,
         }
     }
 
     /// Waits until it listens; the end where it ends instead.
     pub fn wait_ready(&mut self) -> Result<SocketAddr, End> {
-        match self.ready.recv_timeout(Duration::from_secs(60)) {
+        match self.ready.recv_timeout(Duration::from_mins(1)) {
             Ok(address) => Ok(address),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(self.wait()),
             Err(mpsc::RecvTimeoutError::Timeout) => panic!("not ready: {}", self.said()),
@@ -124,6 +124,12 @@ impl Server {
         self.wait()
     }
 
+    /// Closes its lifeline, also of one that runs under another program, and waits for its end.
+    pub fn let_go(mut self) {
+        self.lifeline = None;
+        self.wait();
+    }
+
     /// Whether it has ended within this time.
     pub fn ends_within(&mut self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
@@ -143,7 +149,7 @@ impl Server {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> End {
-        if !self.ends_within(Duration::from_secs(60)) {
+        if !self.ends_within(Duration::from_mins(1)) {
             let _ = self.child.kill();
             panic!("it does not end: {}", self.said());
         }
@@ -162,6 +168,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.lifeline = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

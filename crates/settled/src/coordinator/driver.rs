@@ -145,6 +145,7 @@ impl Coordinator {
             health: health_sender,
             keep_settled: settings.keep_settled,
             deadline: None,
+            taken_in_at: clock.now(),
         };
         failpoint("start");
         tokio::spawn(driver.run(messages));
@@ -175,6 +176,8 @@ struct Driver {
     keep_settled: Option<Span>,
     /// When to stop although calls are still under way.
     deadline: Option<Instant>,
+    /// The moment that the engine holds for the present one.
+    taken_in_at: Timestamp,
 }
 
 /// Whether to go on.
@@ -225,6 +228,7 @@ impl Driver {
     }
 
     fn take_in(&mut self, now: Timestamp, round: &mut Vec<Message>) -> Course {
+        self.taken_in_at = now;
         for message in round.drain(..) {
             match message {
                 Message::Engine(incoming) => {
@@ -259,9 +263,12 @@ impl Driver {
                 Outgoing::Append(append) => appends.push((append.saga, append)),
                 Outgoing::Send { call, request } => {
                     let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
+                    // From the moment that the engine has noted: a process that was held up since
+                    // then must not send late, as the answer to a check would be believed by then.
+                    let until = self.clock.instant(self.taken_in_at + request.timeout);
                     tokio::spawn(async move {
                         failpoint("before-send");
-                        let answer = participants.send(request).await;
+                        let answer = participants.send_until(request, until).await;
                         failpoint("answered");
                         let _ = inbox.send(Message::Engine(Incoming::Answered { call, answer }));
                     });

@@ -138,11 +138,18 @@ impl HttpParticipants {
     /// Dropping the future before it ends closes the connection it was using (or resets its
     /// stream, with HTTP/2); whether the request arrived is then unknown.
     pub async fn send(&self, request: Request) -> Answer {
+        let until = deadline(request.timeout);
+        self.send_until(request, until).await
+    }
+
+    /// The same, with the time limit counted from an earlier moment: nothing is sent after it.
+    pub async fn send_until(&self, request: Request, until: Instant) -> Answer {
+        let until = until.min(deadline(request.timeout));
         let target = match Target::of(&request) {
             Ok(target) => target,
             Err(unsendable) => return Answer::NotSent(unsendable.to_string()),
         };
-        let clock = pin!(tokio::time::sleep_until(deadline(request.timeout)));
+        let clock = pin!(tokio::time::sleep_until(until));
         match self.inner.carry_out(&request, &target, clock).await {
             Ok(response) => Answer::Responded(response),
             Err(Broken { left: false, why }) => Answer::NotSent(why),
@@ -190,6 +197,13 @@ impl Inner {
         target: &Target<'_>,
         clock: Pin<&mut Sleep>,
     ) -> Result<Response, Broken> {
+        // A process that was held up may find that out before its timers do.
+        if clock.deadline() <= Instant::now() {
+            return Err(unsent(format!(
+                "nothing was sent within {}",
+                request.timeout
+            )));
+        }
         let ended = match &mut line {
             Line::Http1(one) => within(clock, one.exchange(request, self.max_body)).await,
             Line::Http2(two) => within(clock, two.exchange(request, self.max_body)).await,
