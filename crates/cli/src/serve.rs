@@ -36,8 +36,8 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     journal: String,
-    /// Who may do what: a file with a line ROLE TOKEN [NAME] for each token; the roles are submit,
-    /// read, operate and admin
+    /// Who may do what: a file with a line for each token, of its role, the token and, if wanted, a
+    /// name; the roles are submit, read, operate and admin
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Listen without tokens on an address that others can reach

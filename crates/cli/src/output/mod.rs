@@ -49,7 +49,7 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 /// written as JSON's own escapes: JSON allows no control characters, but for the others.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(json: &str) -> Result<(), CliError> {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(json.len() + 1);
