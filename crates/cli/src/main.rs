@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod exit;
 mod journal;
+mod lifeline;
 mod logging;
 mod output;
 mod run;
@@ -59,7 +60,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    demo::attach_if_asked();
+    lifeline::attach_if_asked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage::explain(&error).into(),

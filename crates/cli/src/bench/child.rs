@@ -10,9 +10,8 @@ use std::process::{Child as Process, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::BenchError;
+use crate::lifeline;
 
-/// Asks a process to end when its standard input does, see `demo::attach_if_asked`.
-const LIFELINE: &str = "SETTLED_DEMO_LIFELINE";
 const READY: &str = "listening on ";
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -39,7 +38,7 @@ impl Child {
         let began = Instant::now();
         let mut process = Command::new(executable)
             .args(arguments)
-            .env(LIFELINE, "1")
+            .env(lifeline::VARIABLE, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(said)

@@ -1,7 +1,7 @@
 //! One process that the demo starts: this same executable under another subcommand.
 //!
 //! Never outlives the demo: dropping a child kills it, and a demo that is itself killed closes
-//! the child's standard input (see [`super::lifeline`]).
+//! the child's standard input (see [`crate::lifeline`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::error::DemoError;
-use super::lifeline;
+use crate::lifeline;
 
 /// What a ready process prints before its address; the same for services and coordinator.
 const READY: &str = "listening on ";

@@ -19,7 +19,6 @@ mod client;
 mod coordinator;
 mod error;
 mod faults;
-mod lifeline;
 mod order;
 mod play;
 mod progress;
@@ -35,7 +34,6 @@ use clap::{Args, ValueEnum};
 
 pub(crate) use self::error::DemoError;
 use self::faults::Level;
-pub(crate) use self::lifeline::attach_if_asked;
 pub(crate) use self::run::run;
 pub(crate) use self::service::{DemoServiceArgs, run as run_service};
 

@@ -68,7 +68,7 @@ impl Server {
             .arg("--journal")
             .arg(format!("sqlite:{}", journal.display()))
             .args(&manner.options)
-            .env("SETTLED_DEMO_LIFELINE", "1")
+            .env("SETTLED_LIFELINE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())

@@ -7,8 +7,6 @@
 //! The tables are meant to be read by people, see `schema`. They are meant to be written by nobody
 //! else.
 
-#![allow(clippy::doc_markdown, reason = "SQLite is a name, not code")]
-
 mod error;
 mod lock;
 mod open;
@@ -24,6 +22,8 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::ToSql;
+use rusqlite::types::ToSqlOutput;
 use settled_protocol::Timestamp;
 
 pub use self::error::OpenError;
@@ -32,6 +32,7 @@ use self::read::SqliteReader;
 use self::write::Desk;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
 use crate::store::{CommitError, Journal, Keeper, Opened, ReadError, Reader};
+use crate::time_text::TimeText;
 
 /// The writer of a journal in a SQLite file.
 #[derive(Debug)]
@@ -129,5 +130,12 @@ impl Keeper for SqliteKeeper {
     fn reader(&self) -> Result<Box<dyn Reader>, ReadError> {
         let connection = open::reader(&self.path).map_err(|e| ReadError::Store(e.to_string()))?;
         Ok(Box::new(SqliteReader::new(connection)))
+    }
+}
+
+/// Times are written as people read them.
+impl ToSql for TimeText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
     }
 }

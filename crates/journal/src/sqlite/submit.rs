@@ -41,19 +41,10 @@ impl Work<'_> {
             new.id,
             new.name,
             row.state.as_str(),
-            TimeText::new(new.created_at).as_str(),
-            new.deadline_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            row.wake_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            row.settled_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
+            TimeText::new(new.created_at),
+            new.deadline_at.map(TimeText::new),
+            row.wake_at.map(TimeText::new),
+            row.settled_at.map(TimeText::new),
             definition,
             new.fingerprint,
         ])?;

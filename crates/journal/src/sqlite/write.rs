@@ -255,7 +255,7 @@ impl<'a> Work<'a> {
                             .map(settled_protocol::Json::as_str),
                         opening.error,
                         opening.attempts,
-                        TimeText::new(record.at).as_str(),
+                        TimeText::new(record.at),
                     ])?;
             }
             Event::IncidentResolved {
@@ -271,7 +271,7 @@ impl<'a> Work<'a> {
                         resolution.decision.as_str(),
                         resolution.note,
                         resolution.by,
-                        TimeText::new(record.at).as_str(),
+                        TimeText::new(record.at),
                     ])?;
             }
             _ => {}
@@ -283,14 +283,8 @@ impl<'a> Work<'a> {
         self.update_saga.execute(params![
             no.0,
             row.state.as_str(),
-            row.wake_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
-            row.settled_at
-                .map(TimeText::new)
-                .as_ref()
-                .map(TimeText::as_str),
+            row.wake_at.map(TimeText::new),
+            row.settled_at.map(TimeText::new),
         ])?;
         Ok(())
     }

@@ -29,8 +29,8 @@ use self::books::Books;
 use self::writer::Writer;
 use super::error::DemoError;
 use super::faults::{Faults, Level};
-use super::lifeline;
 use super::shop::Kind;
+use crate::lifeline;
 
 /// One of the demo's services. Ends when its standard input does.
 #[derive(Clone, Debug, Args)]
