@@ -205,18 +205,18 @@ fn plan() -> Arc<Plan> {
     let call = CallPlan {
         timeout: Span::from_secs(1),
         retry: Retry::default(),
+        on_unknown: OnUnknown::Retry,
+        check: None,
     };
     let step = |name: &str| StepPlan {
         name: name.to_owned(),
         needs: Vec::new(),
         pivot: false,
-        on_unknown: OnUnknown::Retry,
         compensate_unknown: false,
         key_window: None,
         callback_timeout: Span::from_secs(1),
         action: call,
         compensation: Some(call),
-        check: None,
     };
     let steps = ["stock", "points", "bonus", "coupon"]
         .into_iter()
@@ -225,6 +225,7 @@ fn plan() -> Arc<Plan> {
     Arc::new(Plan {
         compensate: CompensateOrder::Reverse,
         steps,
+        ..Plan::default()
     })
 }
 

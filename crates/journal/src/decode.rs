@@ -3,6 +3,7 @@
 //! Whatever stands in the row, reading it never panics: text that was not written by `encode` is
 //! answered with what is wrong about it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use settled_protocol::{
 
 use crate::chain::Link;
 use crate::encode::{answered_word, finding_word};
+use crate::step_text::StepText;
 use crate::time_text;
 
 /// The names of a definition's steps, for finding a step by its name.
@@ -39,6 +41,13 @@ impl Steps {
         Ok(Self::new(names.iter().map(String::as_str)))
     }
 
+    /// A function came to a new step.
+    fn add(&mut self, name: &str) -> Result<StepIndex, String> {
+        let index = StepIndex::try_from(self.0.len()).map_err(|_| "step: there are too many")?;
+        self.0.insert(name.into(), index);
+        Ok(index)
+    }
+
     fn find(&self, name: &str) -> Result<StepIndex, String> {
         self.0
             .get(name)
@@ -54,8 +63,8 @@ pub(crate) struct Decoded {
     pub(crate) input: Option<Json>,
 }
 
-/// Puts an event together.
-pub(crate) fn decode(row: &Link<'_>, steps: &Steps) -> Result<Decoded, String> {
+/// Puts an event together. Where it adds a step, `steps` knows it from then on.
+pub(crate) fn decode(row: &Link<'_>, steps: &mut Cow<'_, Steps>) -> Result<Decoded, String> {
     let seq = u32::try_from(row.seq).map_err(|_| format!("seq: {} is out of range", row.seq))?;
     let at = time_text::parse(row.at).ok_or_else(|| unexpected("at", row.at))?;
     let mut input = None;
@@ -135,6 +144,39 @@ pub(crate) fn decode(row: &Link<'_>, steps: &Steps) -> Result<Decoded, String> {
         "callback_overdue" => Event::CallbackOverdue {
             leg: leg(row, steps)?,
         },
+        "step_added" => {
+            let name = row.step.ok_or("step: expected a name, found nothing")?;
+            let (plan, input) = data::<StepText>(row)?.read(name)?;
+            let step = steps.to_mut().add(name)?;
+            Event::StepAdded {
+                step,
+                plan: Arc::new(plan),
+                input,
+            }
+        }
+        "returned" => {
+            let data: ReturnedData = data(row)?;
+            Event::Returned {
+                attempt: attempt(row)?,
+                step: (data.gave_back.as_deref())
+                    .map(|name| steps.find(name))
+                    .transpose()?,
+                answer: AnswerRecord {
+                    outcome: outcome(row, Outcome::parse)?,
+                    status: None,
+                    headers: Vec::new(),
+                    body: data.body,
+                    error: data.error,
+                },
+            }
+        }
+        "withdrawn" => {
+            let data: WithdrawnData = data(row)?;
+            let found = data.steps.iter().map(|name| steps.find(name));
+            Event::Withdrawn {
+                steps: found.collect::<Result<_, _>>()?,
+            }
+        }
         "cancel_requested" => {
             let data: CancelData = data(row)?;
             Event::CancelRequested { by: data.by }
@@ -374,6 +416,21 @@ struct CallbackData {
     result: Json,
     #[serde(default)]
     again_at: Option<Time>,
+}
+
+#[derive(Deserialize)]
+struct ReturnedData {
+    #[serde(default)]
+    gave_back: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    body: Option<Json>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WithdrawnData {
+    steps: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -5,9 +5,10 @@
 //! when it is read back.
 
 use settled_protocol::{
-    AnswerRecord, Answered, Event, Finding, Json, LegId, Plan, Record, RequestRecord, Timestamp,
+    AnswerRecord, Answered, Event, Finding, Json, LegId, Plan, Record, RequestRecord, Span, Timestamp,
 };
 
+use crate::step_text;
 use crate::time_text::TimeText;
 
 /// The columns of one event, all but `data`.
@@ -96,6 +97,29 @@ pub(crate) fn encode<'a>(
             object.time("again_at", later(*again_at, record));
         }
         Event::CallbackOverdue { .. } => {}
+        Event::StepAdded {
+            plan: added, input, ..
+        } => {
+            columns.step = Some(&added.name);
+            object.json("input", Some(input).filter(|input| !input.is_null()));
+            step_text::write(added, &mut object);
+        }
+        Event::Returned {
+            attempt,
+            step,
+            answer,
+        } => {
+            columns.attempt = Some(*attempt);
+            columns.outcome = Some(answer.outcome.as_str());
+            object.text(
+                "gave_back",
+                step.map(|step| step_name(plan, LegId::action(step))),
+            );
+            object.answer(answer);
+        }
+        Event::Withdrawn { steps } => {
+            object.texts("steps", steps.iter().map(|step| step_name(plan, LegId::action(*step))));
+        }
         Event::CancelRequested { by } => object.text("by", Some(by)),
         Event::Turned { reason } => {
             columns.step = reason.step.map(|step| step_name(plan, LegId::action(step)));
@@ -194,6 +218,18 @@ impl<'a> Object<'a> {
         self.out.push_str("\":");
     }
 
+    pub(crate) fn texts<'t>(&mut self, key: &str, texts: impl Iterator<Item = &'t str>) {
+        self.key(key);
+        self.out.push('[');
+        for (index, text) in texts.enumerate() {
+            if index > 0 {
+                self.out.push(',');
+            }
+            write_string(self.out, text);
+        }
+        self.out.push(']');
+    }
+
     pub(crate) fn text(&mut self, key: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.key(key);
@@ -213,6 +249,21 @@ impl<'a> Object<'a> {
         write_number(self.out, number);
     }
 
+    pub(crate) fn flag(&mut self, key: &str, set: bool) {
+        if set {
+            self.key(key);
+            self.out.push_str("true");
+        }
+    }
+
+    /// In microseconds.
+    pub(crate) fn span(&mut self, key: &str, span: Option<Span>) {
+        if let Some(span) = span {
+            self.key(key);
+            self.out.push_str(&span.0.to_string());
+        }
+    }
+
     fn time(&mut self, key: &str, time: Option<Timestamp>) {
         if let Some(time) = time {
             self.key(key);
@@ -222,7 +273,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn nested(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn nested(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
         let mut inner = Object::new(self.out);
         fill(&mut inner);

@@ -49,9 +49,15 @@ pub(crate) fn is_participant(participant: Option<&str>, wanted: &str) -> bool {
     })
 }
 
+/// The scheme of the calls that are Rust functions: `fn://<participant>/<step>`.
+const FUNCTION_SCHEME: &str = "fn";
+
 /// `host:port` of a URL, with the scheme's own port where none is written.
 fn participant(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
+    if scheme == FUNCTION_SCHEME {
+        return rest.split('/').next().map(str::to_owned);
+    }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let authority = authority
         .rsplit_once('@')
@@ -82,10 +88,14 @@ fn request_json(request: &RequestRecord) -> Json {
 
 /// None where nothing came back: then `error` says all there is.
 fn response_json(answer: &AnswerRecord) -> Option<Json> {
-    let status = answer.status?;
+    if answer.status.is_none() && answer.body.is_none() {
+        return None;
+    }
     let mut out = String::new();
     let mut object = Object::new(&mut out);
-    object.number("status", u32::from(status));
+    if let Some(status) = answer.status {
+        object.number("status", u32::from(status));
+    }
     object.json("headers", headers_json(&answer.headers).as_ref());
     object.json("body", answer.body.as_ref());
     object.end();

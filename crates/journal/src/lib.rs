@@ -23,6 +23,7 @@ mod memory;
 mod round_trip;
 mod sqlite;
 mod stats;
+mod step_text;
 mod store;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
 use crate::json::Json;
-use crate::plan::{OnUnknown, StepIndex};
-use crate::saga::{Call, CallKind, Doubt, Incident, Leg, NotDone, Phase, Saga};
+use crate::course::Course;
+use crate::plan::{MAX_STEPS, OnUnknown, StepIndex, StepPlan};
+use crate::saga::{Call, CallKind, Doubt, Incident, Leg, NotDone, Phase, Saga, Step};
 use crate::time::Timestamp;
 use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome, SagaState};
 
@@ -97,6 +98,24 @@ impl Saga {
                 leg.is_in_doubt_until(at);
                 leg.phase = Phase::Open { again_at: at };
             }
+            Event::StepAdded { plan, input, .. } => {
+                Arc::make_mut(&mut self.plan)
+                    .steps
+                    .push(StepPlan::clone(plan));
+                self.steps.push(Step {
+                    input: Some(input.clone()),
+                    ..Step::default()
+                });
+            }
+            Event::Returned { step, answer, .. } => {
+                self.gave_back = *step;
+                self.end_attempt(LegId::FUNCTION, answer, at, at, at);
+            }
+            Event::Withdrawn { steps } => {
+                for step in steps {
+                    self.steps[usize::from(*step)].withdrawn = true;
+                }
+            }
             Event::CancelRequested { .. } => {
                 self.cancelled = true;
                 self.failures.push(None);
@@ -104,6 +123,9 @@ impl Saga {
             Event::Turned { reason } => {
                 self.turned = true;
                 self.reason = Some(reason.clone());
+                if self.plan.function {
+                    self.leg_mut(LegId::FUNCTION).call = None;
+                }
             }
             Event::IncidentOpened {
                 incident,
@@ -116,8 +138,12 @@ impl Saga {
                     kind: *kind,
                     open: true,
                 });
+                let is_function = self.plan.is_function(leg.step);
                 let leg = self.leg_mut(*leg);
                 leg.contradicted = None;
+                if is_function {
+                    leg.call = None;
+                }
                 if *kind != IncidentKind::Contradiction {
                     leg.phase = Phase::Incident(*incident);
                 }
@@ -136,6 +162,7 @@ impl Saga {
         }
         if let Some(leg) = record.event.leg() {
             self.note_failure(leg, at);
+            self.tell_function(leg, at);
         }
         Ok(())
     }
@@ -148,6 +175,25 @@ impl Saga {
             && !self.failures.contains(&Some(id.step))
         {
             self.failures.push(Some(id.step));
+        }
+    }
+
+    /// Lets the saga's function know of a step's end, in an order that stays the same each time it
+    /// is run again. Where the step must be done there is nothing to tell before it is.
+    fn tell_function(&mut self, id: LegId, at: Timestamp) {
+        if !self.plan.function || id.step == 0 || id.direction == Direction::Compensation {
+            return;
+        }
+        let must_be_done = self.must_be_done(id);
+        let is_news = match self.course(id, false, at) {
+            Course::Done => true,
+            Course::NotDone(_) | Course::Exhausted(IncidentKind::NotSent) => !must_be_done,
+            Course::Abandoned => must_be_done,
+            _ => false,
+        };
+        if is_news && self.steps[usize::from(id.step)].told == 0 {
+            self.told += 1;
+            self.steps[usize::from(id.step)].told = self.told;
         }
     }
 
@@ -205,6 +251,24 @@ impl Saga {
                 let leg = self.leg(*leg);
                 (leg.call.is_some() || leg.is_resolved())
                     .then_some("the step is being called or is settled")
+            }
+            Event::StepAdded { step, plan, .. } => (!self.is_function_running()
+                || usize::from(*step) != self.steps.len()
+                || self.steps.len() >= MAX_STEPS
+                || self.plan.steps.iter().any(|other| other.name == plan.name)
+                || !plan.needs.is_empty())
+            .then_some("its function does not run, or adds no new step"),
+            Event::Returned { attempt, step, .. } => (!self.plan.function
+                || !self.leg(LegId::FUNCTION).awaits(CallKind::Attempt(*attempt))
+                || step.is_some_and(|step| usize::from(step) >= self.steps.len()))
+            .then_some("its function does not run"),
+            Event::Withdrawn { steps } => {
+                let fits = |step: &StepIndex| {
+                    *step > 0
+                        && (self.steps.get(usize::from(*step))).is_some_and(|step| !step.withdrawn)
+                };
+                (!self.is_function_running() || !steps.iter().all(fits))
+                    .then_some("its function does not run, or has no such steps to take back")
             }
             Event::Submitted { .. }
             | Event::CallbackReceived { .. }
@@ -330,6 +394,8 @@ impl Saga {
         let is_news_too_late = self.settled.is_some()
             && (id.direction == Direction::Compensation || !self.is_undone(id.step));
         let speaks_for_all = self.callback_speaks_for_all(id);
+        let was_told = self.steps[usize::from(id.step)].told > 0;
+        let is_news_too_late = is_news_too_late || (was_told && id.direction == Direction::Action);
         let leg = self.leg_mut(id);
         match (leg.phase, outcome) {
             (Phase::Done, Answered::Done) | (Phase::NotDone(_), Answered::Refused) => {}
@@ -375,7 +441,7 @@ impl Saga {
     /// A refusal settles a leg only if no earlier attempt of it is in doubt, or if the participant
     /// honours the key so that its latest answer speaks for all of them.
     fn mark_refused(&mut self, id: LegId, again_at: Timestamp) {
-        let speaks_for_all = self.step_plan(id).on_unknown == OnUnknown::Retry;
+        let speaks_for_all = self.honours_key(id);
         let leg = self.leg_mut(id);
         if leg.doubt.is_some() && !speaks_for_all {
             leg.phase = Phase::Open { again_at };
@@ -459,7 +525,14 @@ impl Saga {
     /// A callback does not say which attempt it answers. It speaks for all of them where there was
     /// one only, or where the participant honours the key.
     pub(crate) fn callback_speaks_for_all(&self, id: LegId) -> bool {
-        self.step_plan(id).on_unknown == OnUnknown::Retry || self.leg(id).attempts == 1
+        self.honours_key(id) || self.leg(id).attempts == 1
+    }
+
+    /// Whether the participant is declared to honour the idempotency key.
+    fn honours_key(&self, id: LegId) -> bool {
+        self.step_plan(id)
+            .call(id.direction)
+            .is_some_and(|call| call.on_unknown == OnUnknown::Retry)
     }
 
     fn is_undone(&self, step: StepIndex) -> bool {

@@ -69,7 +69,7 @@ pub(crate) fn course(
         Phase::Idle => Course::Call(now),
         Phase::Pending { until, ask_at } => Course::Callback {
             until,
-            ask_at: plan.check.filter(|_| !leg.unmakeable).map(|_| ask_at),
+            ask_at: call.check.filter(|_| !leg.unmakeable).map(|_| ask_at),
         },
         Phase::Open { again_at } => {
             let max_tries = call.retry.max_attempts;
@@ -81,7 +81,7 @@ pub(crate) fn course(
                     Course::Exhausted(IncidentKind::NotSent)
                 };
             }
-            let may_ask = plan.check.is_some() && leg.vain_checks < max_tries;
+            let may_ask = call.check.is_some() && leg.vain_checks < max_tries;
             let key_is_known = plan.key_window.is_none_or(|window| {
                 leg.first_attempt_at
                     .is_none_or(|first| now.max(again_at) <= first + window)
@@ -91,7 +91,7 @@ pub(crate) fn course(
             }
             // A person who said "retry" has answered for the first attempt after that.
             let told_to_call = leg.forgiven > 0 && leg.tries() == 0;
-            match plan.on_unknown {
+            match call.on_unknown {
                 _ if told_to_call => Course::Call(again_at),
                 OnUnknown::Retry if find_out && may_ask => Course::Ask(again_at),
                 OnUnknown::Retry if may_call && key_is_known => Course::Call(again_at),

@@ -101,6 +101,9 @@ impl Saga {
         let mut pivot_in_doubt = false;
         for index in 0..self.steps.len() {
             let id = LegId::action(index as StepIndex);
+            if self.is_out_of_hand(id.step) {
+                continue;
+            }
             let leg = self.leg(id);
             let course = self.course(id, failing, now);
             let finished = self.is_finished(id.step, past_pivot);
@@ -125,6 +128,9 @@ impl Saga {
                 next.add(id, course, now);
             }
         }
+        if let Err(event) = self.undo(|step| self.steps[usize::from(step)].withdrawn, now, next) {
+            return Some(event);
+        }
         match failure {
             Some(reason) if !pivot_in_doubt => return Some(Event::Turned { reason }),
             Some(_) => return None,
@@ -142,20 +148,44 @@ impl Saga {
         None
     }
 
-    /// Back: find out what is in doubt, undo what happened (R3).
+    /// Back.
     fn go_back(&self, now: Timestamp, next: &mut Next) -> Option<Event> {
+        let over = match self.undo(|_| true, now, next) {
+            Ok(over) => over,
+            Err(event) => return Some(event),
+        };
+        let open = self.incidents.iter().any(|incident| incident.open);
+        (over && !open && !self.has_calls()).then_some(Event::Settled {
+            state: SagaState::Compensated,
+        })
+    }
+
+    /// Finds out what is in doubt of these steps, and undoes what happened (R3). Tells whether
+    /// nothing is left to do.
+    ///
+    /// # Errors
+    /// A decision that comes before all that.
+    fn undo(
+        &self,
+        is_meant: impl Fn(StepIndex) -> bool,
+        now: Timestamp,
+        next: &mut Next,
+    ) -> Result<bool, Event> {
         let mut in_doubt = false;
         let mut over = true;
         let mut undo: Vec<StepIndex> = Vec::new();
         for index in 0..self.steps.len() {
             let id = LegId::action(index as StepIndex);
+            if !is_meant(id.step) {
+                continue;
+            }
             let leg = self.leg(id);
             let can_undo = self.step_plan(id).compensation.is_some();
             match self.course(id, true, now) {
                 Course::Done if can_undo => undo.push(id.step),
                 Course::Exhausted(IncidentKind::UnknownOutcome) => {
                     if !(can_undo && self.step_plan(id).compensate_unknown) {
-                        return Some(self.open_incident(id, IncidentKind::UnknownOutcome));
+                        return Err(self.open_incident(id, IncidentKind::UnknownOutcome));
                     }
                     undo.push(id.step);
                 }
@@ -189,9 +219,9 @@ impl Saga {
             match self.course(id, false, now) {
                 Course::Done | Course::Abandoned => {}
                 Course::Person => over = false,
-                Course::Exhausted(kind) => return Some(self.open_incident(id, kind)),
+                Course::Exhausted(kind) => return Err(self.open_incident(id, kind)),
                 Course::NotDone(_) if self.has_open_contradiction(id) => {}
-                Course::NotDone(why) => return Some(self.open_incident(id, why.incident())),
+                Course::NotDone(why) => return Err(self.open_incident(id, why.incident())),
                 course => {
                     over = false;
                     if !wait || self.leg(id).attempts > 0 {
@@ -201,10 +231,14 @@ impl Saga {
                 }
             }
         }
-        let open = self.incidents.iter().any(|incident| incident.open);
-        (over && !open && !self.has_calls()).then_some(Event::Settled {
-            state: SagaState::Compensated,
-        })
+        Ok(over)
+    }
+
+    /// Whether a step of a function needs nothing more for the saga to go on: the function knows
+    /// how it ended, or took it back.
+    fn is_out_of_hand(&self, step: StepIndex) -> bool {
+        let step = &self.steps[usize::from(step)];
+        step.told > 0 || step.withdrawn
     }
 
     /// Why the saga must go back, if it must; before the pivot only.
@@ -233,6 +267,9 @@ impl Saga {
     /// Whether a step's action is at its end without having been done, so that before the pivot
     /// the saga goes back.
     pub(crate) fn is_failure(&self, id: LegId, now: Timestamp) -> bool {
+        if self.is_out_of_hand(id.step) {
+            return false;
+        }
         // Also while a question about it is still under way.
         if matches!(self.leg(id).phase, Phase::NotDone(_)) {
             return true;
@@ -245,6 +282,11 @@ impl Saga {
     }
 
     fn step_failure(&self, step: StepIndex) -> Reason {
+        if self.plan.is_function(step)
+            && let Some(step) = self.gave_back
+        {
+            return self.step_failure(step);
+        }
         let leg = &self.steps[usize::from(step)].action;
         let cause = match leg.phase {
             Phase::NotDone(NotDone::Refused) => Cause::Refused,
@@ -276,7 +318,7 @@ impl Saga {
         }
     }
 
-    fn course(&self, id: LegId, find_out: bool, now: Timestamp) -> Course {
+    pub(crate) fn course(&self, id: LegId, find_out: bool, now: Timestamp) -> Course {
         course(
             self.leg(id),
             self.step_plan(id),
@@ -356,6 +398,7 @@ impl IncidentKind {
             Self::NotSent => "the call never got through",
             Self::Unmakeable => "the request cannot be made",
             Self::Contradiction => "a later answer contradicts what was settled",
+            Self::Mismatch => "the code no longer matches the record",
         }
     }
 }

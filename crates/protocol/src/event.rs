@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::json::Json;
-use crate::plan::StepIndex;
+use crate::plan::{StepIndex, StepPlan};
 use crate::time::Timestamp;
 use crate::words::{Decision, IncidentKind, LegId, Outcome, SagaState};
 
@@ -101,6 +101,29 @@ pub enum Event {
     CallbackOverdue {
         /// The leg that stays unanswered.
         leg: LegId,
+    },
+    /// The saga's function came to a step that was not on record.
+    StepAdded {
+        /// Its place, the next free one.
+        step: StepIndex,
+        /// How it is to be settled.
+        plan: Arc<StepPlan>,
+        /// What its action is given.
+        input: Json,
+    },
+    /// The saga's function returned.
+    Returned {
+        /// Which run of it.
+        attempt: u32,
+        /// The step whose failure it gave back, where it was one's.
+        step: Option<StepIndex>,
+        /// `done` with what it returned, or `refused` with its error.
+        answer: AnswerRecord,
+    },
+    /// The saga's function takes these steps back: they are undone while it goes on.
+    Withdrawn {
+        /// Those that were not taken back before.
+        steps: Vec<StepIndex>,
     },
     /// Somebody asked for compensation.
     CancelRequested {
@@ -306,6 +329,9 @@ impl Event {
             Self::CheckEnded { .. } => "check_ended",
             Self::CallbackReceived { .. } => "callback_received",
             Self::CallbackOverdue { .. } => "callback_overdue",
+            Self::StepAdded { .. } => "step_added",
+            Self::Returned { .. } => "returned",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::Turned { .. } => "turned",
             Self::IncidentOpened { .. } => "incident_opened",
@@ -327,7 +353,10 @@ impl Event {
             | Self::CallbackOverdue { leg }
             | Self::IncidentOpened { leg, .. }
             | Self::IncidentResolved { leg, .. } => Some(*leg),
+            Self::Returned { .. } => Some(LegId::FUNCTION),
             Self::Submitted { .. }
+            | Self::StepAdded { .. }
+            | Self::Withdrawn { .. }
             | Self::CancelRequested { .. }
             | Self::Turned { .. }
             | Self::Settled { .. } => None,

@@ -19,6 +19,7 @@ mod plan;
 mod receive;
 mod saga;
 mod time;
+mod told;
 mod view;
 mod words;
 
@@ -29,10 +30,13 @@ pub use event::{
     Resolution,
 };
 pub use json::Json;
-pub use plan::{CallPlan, CompensateOrder, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex, StepPlan};
+pub use plan::{
+    CallPlan, CompensateOrder, FUNCTION_STEP, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex, StepPlan,
+};
 pub use receive::{Input, Refusal};
 pub use saga::{Incident, Saga};
 pub use time::{Span, Timestamp};
+pub use told::StepEnd;
 pub use view::StepView;
 pub use words::{
     Decision, Direction, IncidentKind, LegId, Outcome, SagaState, StepState, idempotency_key,

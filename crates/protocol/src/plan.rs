@@ -13,14 +13,24 @@ pub type StepIndex = u16;
 /// The most steps one saga may have.
 pub const MAX_STEPS: usize = 1_000;
 
+/// The name of the first step of a saga that is a function; no other step of such a saga has it.
+pub const FUNCTION_STEP: &str = "function";
+
 /// A saga's steps and the rules for settling them. Made by whoever validates a submission, and
-/// unchanged for the saga's whole life.
-#[derive(Clone, Debug, PartialEq)]
+/// unchanged for the saga's whole life, but that a function adds steps to its own.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The order of compensation.
     pub compensate: CompensateOrder,
     /// The steps, in the order in which they were declared.
     pub steps: Vec<StepPlan>,
+    /// The first step is a function that runs in a program of the user's and adds the others as it
+    /// goes. What it is told of them is up to it: a step that did not take effect fails the saga
+    /// only if the function says so.
+    pub function: bool,
+    /// There is no way back from the beginning: what cannot be done by the machine is put before a
+    /// person.
+    pub forward: bool,
 }
 
 /// In which order finished steps are undone.
@@ -48,38 +58,44 @@ pub enum OnUnknown {
 }
 
 /// One step of a [`Plan`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPlan {
     /// Unique in the saga.
     pub name: String,
     /// The steps that must be done before this one starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<StepIndex>,
     /// After this step is done there is no way back: what follows is retried forward.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub pivot: bool,
-    /// What to do about an unknown outcome, in both directions.
-    pub on_unknown: OnUnknown,
     /// Compensate the step all the same when its outcome cannot be found out.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub compensate_unknown: bool,
     /// How long the participant remembers an idempotency key, counted from the first attempt. Past
     /// it, sending again is not safe and is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_window: Option<Span>,
     /// How long a `pending` answer may take to be followed by the real one.
     pub callback_timeout: Span,
     /// The forward call.
     pub action: CallPlan,
     /// The call that undoes the action, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensation: Option<CallPlan>,
-    /// The time limit of one check, where the participant can be asked.
-    pub check: Option<Span>,
 }
 
-/// How often and how long one direction of a step is tried.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How one direction of a step is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallPlan {
     /// The time limit of one attempt.
     pub timeout: Span,
     /// How it is tried again.
     pub retry: Retry,
+    /// What to do about an unknown outcome.
+    pub on_unknown: OnUnknown,
+    /// The time limit of one check, where the participant can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Span>,
 }
 
 /// Exponential backoff with a limit. Applies to `not_sent` and `unknown`; a refusal is final.
@@ -118,6 +134,51 @@ impl Retry {
             .max(0.0);
         let share = 0.5 + 0.5 * (random as f64 / u64::MAX as f64);
         Span((full * share) as i64)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way of asking")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Plan {
+    /// The plan of a saga whose steps are added by a function as it runs. The function itself is the
+    /// first step: it takes no effect of its own, so it is run again as often as it takes.
+    #[must_use]
+    pub fn of_function(compensate: CompensateOrder, forward: bool) -> Self {
+        let function = StepPlan {
+            name: FUNCTION_STEP.to_owned(),
+            needs: Vec::new(),
+            pivot: false,
+            compensate_unknown: false,
+            key_window: None,
+            callback_timeout: Span::ZERO,
+            action: CallPlan {
+                timeout: Span::ZERO,
+                retry: Retry {
+                    max_attempts: u32::MAX,
+                    first_delay: Span::ZERO,
+                    max_delay: Span::ZERO,
+                    factor: 1.0,
+                },
+                on_unknown: OnUnknown::Retry,
+                check: None,
+            },
+            compensation: None,
+        };
+        Self {
+            compensate,
+            steps: vec![function],
+            function: true,
+            forward,
+        }
+    }
+
+    /// Whether this step is the function that adds the others.
+    #[must_use]
+    pub fn is_function(&self, step: StepIndex) -> bool {
+        self.function && step == 0
     }
 }
 

@@ -3,9 +3,11 @@
 //! Answers, callbacks, cancellations and people's decisions may come twice, late, or when the saga
 //! has moved on. Here each becomes exactly one event, or none, or a refusal that says why.
 
-use crate::event::{AnswerRecord, Answered, Event, Finding, Resolution};
+use std::sync::Arc;
+
+use crate::event::{AnswerRecord, Answered, Event, Evidence, Finding, Resolution};
 use crate::json::Json;
-use crate::plan::Retry;
+use crate::plan::{MAX_STEPS, Retry, StepIndex, StepPlan};
 use crate::saga::{CallKind, Phase, Saga};
 use crate::time::{Span, Timestamp};
 use crate::words::{Decision, Direction, IncidentKind, LegId, Outcome};
@@ -68,6 +70,32 @@ pub enum Input {
         /// Who, as far as known.
         by: String,
     },
+    /// The saga's function came to a step that is not on record.
+    AddStep {
+        /// How it is to be settled.
+        plan: StepPlan,
+        /// What its action is given.
+        input: Json,
+    },
+    /// The saga's function returned.
+    Returned {
+        /// The step whose failure it gave back, where it was one's.
+        step: Option<StepIndex>,
+        /// `done` with what it returned, or `refused` with its error.
+        answer: AnswerRecord,
+    },
+    /// The saga's function takes these steps back.
+    Withdraw {
+        /// Which; those that it took back already are left out.
+        steps: Vec<StepIndex>,
+    },
+    /// The code that is there now does not fit what is on record.
+    Mismatch {
+        /// What cannot be done for that reason.
+        leg: LegId,
+        /// What was found.
+        evidence: Evidence,
+    },
     /// A person decides an incident.
     Resolve {
         /// Its number in the saga.
@@ -83,6 +111,15 @@ pub enum Refusal {
     /// No such call is awaited: its answer was recorded already, or never asked for.
     #[error("no such call is awaited")]
     Stale,
+    /// Another step of the saga has this name.
+    #[error(
+        "another step of the saga has this name; put what tells them apart into it, such as the \
+         number of a turn"
+    )]
+    NameTaken,
+    /// The saga has as many steps as one may have.
+    #[error("a saga has at most {MAX_STEPS} steps; split it up")]
+    TooManySteps,
     /// The leg was never called.
     #[error("this call was never made, so it cannot be answered")]
     NeverCalled,
@@ -170,6 +207,39 @@ impl Saga {
                 }
                 Ok(Some(Event::Unmakeable { leg, error }))
             }
+            Input::AddStep { plan, input } => self.add_step(plan, input).map(Some),
+            Input::Returned { step, answer } => {
+                let leg = self.leg(LegId::FUNCTION);
+                match leg.call {
+                    Some(call) if self.plan.function => Ok(Some(Event::Returned {
+                        attempt: call.kind.number(),
+                        step,
+                        answer,
+                    })),
+                    _ => Err(Refusal::Stale),
+                }
+            }
+            Input::Withdraw { mut steps } => {
+                steps.retain(|step| {
+                    let step = self.steps.get(usize::from(*step));
+                    step.is_some_and(|step| !step.withdrawn)
+                });
+                if !self.is_function_running() {
+                    return Err(Refusal::Stale);
+                }
+                Ok((!steps.is_empty()).then_some(Event::Withdrawn { steps }))
+            }
+            Input::Mismatch { leg, evidence } => {
+                if !self.has_leg(leg) || matches!(self.leg(leg).phase, Phase::Incident(_)) {
+                    return Err(Refusal::Stale);
+                }
+                Ok(Some(Event::IncidentOpened {
+                    incident: self.incidents.len() as u32 + 1,
+                    leg,
+                    kind: IncidentKind::Mismatch,
+                    evidence,
+                }))
+            }
             Input::Cancel { by } => {
                 if self.settled.is_some() {
                     Err(Refusal::Settled)
@@ -187,7 +257,8 @@ impl Saga {
     }
 
     /// The inputs that say of every awaited answer that it will never come: for a saga whose
-    /// coordinator stopped. Whether the requests took effect is not known (R4).
+    /// coordinator stopped. Whether the requests took effect is not known (R4). A function takes
+    /// none of its own: it is simply run again.
     #[must_use]
     pub fn lost_calls(&self, random: u64) -> Vec<Input> {
         let lost = AnswerRecord {
@@ -199,7 +270,8 @@ impl Saga {
         };
         self.legs()
             .filter_map(|(leg, state)| {
-                Some(match state.call?.kind {
+                let call = state.call.filter(|_| !self.plan.is_function(leg.step));
+                Some(match call?.kind {
                     CallKind::Attempt(attempt) => Input::Answer {
                         leg,
                         attempt,
@@ -220,6 +292,23 @@ impl Saga {
             .collect()
     }
 
+    fn add_step(&self, plan: StepPlan, input: Json) -> Result<Event, Refusal> {
+        if !self.is_function_running() {
+            return Err(Refusal::Stale);
+        }
+        if self.plan.steps.iter().any(|step| step.name == plan.name) {
+            return Err(Refusal::NameTaken);
+        }
+        if self.steps.len() >= MAX_STEPS {
+            return Err(Refusal::TooManySteps);
+        }
+        Ok(Event::StepAdded {
+            step: self.steps.len() as StepIndex,
+            plan: Arc::new(plan),
+            input,
+        })
+    }
+
     fn awaits(&self, leg: LegId, kind: CallKind) -> bool {
         self.has_leg(leg) && self.leg(leg).call.is_some_and(|call| call.kind == kind)
     }
@@ -238,8 +327,8 @@ impl Saga {
             return now;
         };
         let asks_next = outcome == Outcome::Unknown
-            && plan.check.is_some()
-            && plan.on_unknown == crate::OnUnknown::Check;
+            && call.check.is_some()
+            && call.on_unknown == crate::OnUnknown::Check;
         let wait = match outcome {
             Outcome::Done | Outcome::Refused => Span::ZERO,
             // A question costs nothing: the first one is put at once.

@@ -26,6 +26,9 @@ pub struct Saga {
     /// pivot in doubt can keep the saga from turning for long.
     pub(crate) failures: Vec<Option<StepIndex>>,
     pub(crate) finished: u32,
+    pub(crate) told: u32,
+    /// The step whose failure the saga's function gave back.
+    pub(crate) gave_back: Option<StepIndex>,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) settled: Option<SagaState>,
     pub(crate) settled_at: Option<Timestamp>,
@@ -38,6 +41,12 @@ pub(crate) struct Step {
     pub(crate) compensation: Leg,
     /// 1 for the step that took effect first, 2 for the next, …; 0 for one that did not.
     pub(crate) finished: u32,
+    /// What the saga's function gave its action; none for a step that was not added by one.
+    pub(crate) input: Option<Json>,
+    /// In which order the saga's function was told of the steps' ends; 0 for not yet.
+    pub(crate) told: u32,
+    /// The saga's function took it back.
+    pub(crate) withdrawn: bool,
 }
 
 /// One direction of one step.
@@ -113,6 +122,14 @@ pub(crate) enum CallKind {
     Check(u32),
 }
 
+impl CallKind {
+    pub(crate) const fn number(self) -> u32 {
+        match self {
+            Self::Attempt(number) | Self::Check(number) => number,
+        }
+    }
+}
+
 /// An attempt may have taken effect; one that was lost on the way may still arrive until `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Doubt {
@@ -153,6 +170,8 @@ impl Saga {
             reason: None,
             failures: Vec::new(),
             finished: 0,
+            told: 0,
+            gave_back: None,
             incidents: Vec::new(),
             settled: None,
             settled_at: None,
@@ -239,17 +258,28 @@ impl Saga {
         self.leg(leg).edited.as_ref()
     }
 
-    /// Whether any request's answer is still awaited.
+    /// Whether any request's answer is still awaited. A function that runs is no request.
     #[must_use]
     pub fn has_calls(&self) -> bool {
         self.steps
             .iter()
+            .skip(usize::from(self.plan.function))
             .any(|step| step.action.call.is_some() || step.compensation.call.is_some())
     }
 
-    /// Whether a pivot is done, so that there is no way back.
+    /// Whether the saga is a function that was started and has not returned.
+    #[must_use]
+    pub fn is_function_running(&self) -> bool {
+        self.plan.function && self.steps[0].action.call.is_some()
+    }
+
+    /// Whether there is no way back: a pivot is done, or there never was one.
     #[must_use]
     pub fn is_past_pivot(&self) -> bool {
+        self.plan.forward || self.has_done_pivot()
+    }
+
+    fn has_done_pivot(&self) -> bool {
         self.steps
             .iter()
             .zip(&self.plan.steps)

@@ -132,6 +132,8 @@ words! {
         Unmakeable = "unmakeable",
         /// A later answer contradicts what was settled.
         Contradiction = "contradiction",
+        /// The code that is there now does not fit what is on record.
+        Mismatch = "mismatch",
     }
 }
 
@@ -159,6 +161,9 @@ pub struct LegId {
 }
 
 impl LegId {
+    /// The function of a saga that is one.
+    pub const FUNCTION: Self = Self::action(0);
+
     /// The forward leg of a step.
     #[must_use]
     pub const fn action(step: StepIndex) -> Self {

@@ -7,14 +7,14 @@ use settled_protocol::{
     StepState,
 };
 
-use support::plans::{sequence, side_by_side};
+use support::plans::{settle_by, sequence, side_by_side};
 use support::{Bench, action, compensation};
 
 /// I7: what has settled has no call under way.
 #[test]
 fn a_saga_does_not_settle_while_a_compensation_is_under_way() {
     let mut plan = sequence(1);
-    plan.steps[0].on_unknown = OnUnknown::Incident;
+    settle_by(&mut plan.steps[0], OnUnknown::Incident);
     plan.steps[0].compensate_unknown = true;
     let mut bench = Bench::new(plan, None);
     bench.call(action(0), Outcome::Unknown);
@@ -56,7 +56,7 @@ fn an_effect_after_the_end_is_an_incident() {
 #[test]
 fn an_effect_after_the_end_that_was_compensated_in_doubt_is_none() {
     let mut plan = sequence(1);
-    plan.steps[0].on_unknown = OnUnknown::Incident;
+    settle_by(&mut plan.steps[0], OnUnknown::Incident);
     plan.steps[0].compensate_unknown = true;
     let mut bench = Bench::new(plan, None);
     bench.call(action(0), Outcome::Unknown);
@@ -108,7 +108,7 @@ fn a_refusal_by_callback_does_not_speak_for_a_later_attempt() {
 #[test]
 fn a_refusal_by_callback_does_not_settle_an_incident_over_several_attempts() {
     let mut plan = sequence(1);
-    plan.steps[0].on_unknown = OnUnknown::Incident;
+    settle_by(&mut plan.steps[0], OnUnknown::Incident);
     let mut bench = Bench::new(plan, None);
     bench.call(action(0), Outcome::Unknown);
     bench.next();
@@ -126,7 +126,7 @@ fn a_refusal_by_callback_does_not_settle_an_incident_over_several_attempts() {
 #[test]
 fn a_refused_compensation_stays_with_the_person() {
     let mut plan = sequence(1);
-    plan.steps[0].on_unknown = OnUnknown::Incident;
+    settle_by(&mut plan.steps[0], OnUnknown::Incident);
     let mut bench = Bench::new(plan, None);
     bench.call(action(0), Outcome::Done);
     bench.saga = support::replay(&bench.plan, &bench.records);
@@ -144,7 +144,7 @@ fn a_refused_compensation_stays_with_the_person() {
 fn a_refusal_by_callback_settles_the_only_attempt() {
     for policy in [OnUnknown::Check, OnUnknown::Incident] {
         let mut plan = sequence(1);
-        plan.steps[0].on_unknown = policy;
+        settle_by(&mut plan.steps[0], policy);
         let mut bench = Bench::new(plan, None);
         bench.call(action(0), Outcome::Unknown);
         bench.callback(action(0), Answered::Refused);
@@ -268,7 +268,7 @@ fn a_failure_that_was_taken_back_does_not_hide_the_next() {
 #[test]
 fn an_overdue_callback_does_not_cut_an_earlier_doubt_short() {
     let mut plan = sequence(1);
-    plan.steps[0].on_unknown = OnUnknown::Retry;
+    settle_by(&mut plan.steps[0], OnUnknown::Retry);
     plan.steps[0].key_window = Some(Span::from_secs(2));
     plan.steps[0].callback_timeout = Span::from_secs(1);
     let mut bench = Bench::new(plan, None);

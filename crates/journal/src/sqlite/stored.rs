@@ -3,6 +3,7 @@
 //! What stands in the rows is not believed: the chain of hashes is taken again, and whatever does
 //! not fit makes this one saga unreadable and no other.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -193,6 +194,7 @@ fn history(
         input: None,
         chain: 0,
     };
+    let mut steps = Cow::Borrowed(steps);
     let mut seq = 1;
     while let Some(row) = rows.next().map_err(|error| Trouble::of(seq, error))? {
         let link = link(row).map_err(|error| Trouble::of(seq, error))?;
@@ -207,7 +209,7 @@ fn history(
         if history.chain != hash as u64 {
             return Err(Trouble::Saga(seq, "its hash is another one".to_owned()));
         }
-        let decoded = decode(&link, steps).map_err(|what| Trouble::Saga(seq, what))?;
+        let decoded = decode(&link, &mut steps).map_err(|what| Trouble::Saga(seq, what))?;
         history.input = history.input.or(decoded.input);
         history.records.push(decoded.record);
         seq += 1;

@@ -19,22 +19,23 @@ pub(crate) fn plan(steps: &[&str]) -> Arc<Plan> {
     let call = CallPlan {
         timeout: Span::from_secs(1),
         retry: Retry::default(),
+        on_unknown: OnUnknown::Retry,
+        check: None,
     };
     let step = |name: &&str| StepPlan {
         name: (*name).to_owned(),
         needs: Vec::new(),
         pivot: false,
-        on_unknown: OnUnknown::Retry,
         compensate_unknown: false,
         key_window: None,
         callback_timeout: Span::from_secs(1),
         action: call,
         compensation: Some(call),
-        check: None,
     };
     Arc::new(Plan {
         compensate: CompensateOrder::Reverse,
         steps: steps.iter().map(step).collect(),
+        ..Plan::default()
     })
 }
 
@@ -170,6 +171,56 @@ pub(crate) fn submitted(random: &mut Rng) -> Event {
     Event::Submitted {
         deadline_at: maybe(random, time),
         trace: maybe(random, |_| "0af7651916cd43dd8448eb211c80319c".into()),
+    }
+}
+
+/// An event of a saga whose steps a function adds.
+#[allow(dead_code, reason = "not every test file needs it")]
+pub(crate) fn function_event(random: &mut Rng, plan: &Plan) -> Event {
+    let step = random.u16(..plan.steps.len() as u16);
+    match random.u8(0..3) {
+        0 => {
+            let mut added = plan.steps[usize::from(step)].clone();
+            added.name = format!("added {}", text(random));
+            added.pivot = random.bool();
+            added.compensate_unknown = random.bool();
+            added.key_window = maybe(random, |random| Span(random.i64(0..1 << 50)));
+            added.callback_timeout = Span(random.i64(0..1 << 50));
+            added.action = call(random);
+            added.compensation = maybe(random, call);
+            Event::StepAdded {
+                step: plan.steps.len() as u16,
+                plan: Arc::new(added),
+                input: json(random),
+            }
+        }
+        1 => Event::Returned {
+            attempt: random.u32(..),
+            step: maybe(random, |_| step),
+            answer: AnswerRecord {
+                status: None,
+                headers: Vec::new(),
+                ..answer(random)
+            },
+        },
+        _ => Event::Withdrawn {
+            steps: vec![step; random.usize(0..3)],
+        },
+    }
+}
+
+fn call(random: &mut Rng) -> CallPlan {
+    let policies = [OnUnknown::Retry, OnUnknown::Check, OnUnknown::Incident];
+    CallPlan {
+        timeout: Span(random.i64(0..1 << 50)),
+        retry: Retry {
+            max_attempts: random.u32(..),
+            first_delay: Span(random.i64(0..1 << 50)),
+            max_delay: Span(random.i64(0..1 << 50)),
+            factor: f64::from(random.u32(1..1_000)) / 7.0,
+        },
+        on_unknown: pick(random, &policies),
+        check: maybe(random, |random| Span(random.i64(0..1 << 50))),
     }
 }
 

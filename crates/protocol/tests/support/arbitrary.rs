@@ -15,14 +15,18 @@ pub(crate) fn deadline() -> impl Strategy<Value = Option<Span>> {
 }
 
 fn call() -> impl Strategy<Value = CallPlan> {
-    (1_u32..4, 0_i64..3, 1_i64..12).prop_map(|(max_attempts, delay, timeout)| CallPlan {
+    let check = prop::option::weighted(0.6, (1_i64..12).prop_map(Span::from_secs));
+    let retry = (1_u32..4, 0_i64..3).prop_map(|(max_attempts, delay)| Retry {
+        max_attempts,
+        first_delay: Span::from_millis(delay * 400),
+        max_delay: Span::from_secs(2),
+        factor: 2.0,
+    });
+    (retry, 1_i64..12, policy(), check).prop_map(|(retry, timeout, on_unknown, check)| CallPlan {
         timeout: Span::from_secs(timeout),
-        retry: Retry {
-            max_attempts,
-            first_delay: Span::from_millis(delay * 400),
-            max_delay: Span::from_secs(2),
-            factor: 2.0,
-        },
+        retry,
+        on_unknown,
+        check,
     })
 }
 
@@ -36,25 +40,22 @@ fn policy() -> impl Strategy<Value = OnUnknown> {
 
 fn step(index: usize) -> impl Strategy<Value = StepPlan> {
     let needs = prop::collection::vec(any::<bool>(), index);
-    let switches = (needs, prop::bool::weighted(0.2), any::<bool>(), policy());
+    let switches = (needs, prop::bool::weighted(0.2), any::<bool>());
     let window = prop::option::of((0_i64..20).prop_map(Span::from_secs));
-    let check = prop::option::weighted(0.6, (1_i64..12).prop_map(Span::from_secs));
-    let calls = (call(), prop::option::weighted(0.8, call()), check);
+    let calls = (call(), prop::option::weighted(0.8, call()));
     (switches, window, 1_i64..30, calls).prop_map(
-        move |((needs, pivot, compensate_unknown, on_unknown), key_window, patience, calls)| {
-            let (action, compensation, check) = calls;
+        move |((needs, pivot, compensate_unknown), key_window, patience, calls)| {
+            let (action, compensation) = calls;
             let needed = needs.iter().enumerate().filter(|(_, needed)| **needed);
             StepPlan {
                 name: format!("s{index}"),
                 needs: needed.map(|(need, _)| need as u16).collect(),
                 pivot,
-                on_unknown,
                 compensate_unknown,
                 key_window,
                 callback_timeout: Span::from_secs(patience),
                 action,
                 compensation,
-                check,
             }
         },
     )
@@ -63,5 +64,9 @@ fn step(index: usize) -> impl Strategy<Value = StepPlan> {
 pub(crate) fn plan() -> impl Strategy<Value = Plan> {
     let order = prop::sample::select(vec![CompensateOrder::Reverse, CompensateOrder::Parallel]);
     let steps = (1_usize..7).prop_flat_map(|count| (0..count).map(step).collect::<Vec<_>>());
-    (order, steps).prop_map(|(compensate, steps)| Plan { compensate, steps })
+    (order, steps).prop_map(|(compensate, steps)| Plan {
+        compensate,
+        steps,
+        ..Plan::default()
+    })
 }

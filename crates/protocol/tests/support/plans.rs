@@ -15,6 +15,19 @@ pub(crate) fn call() -> CallPlan {
             max_delay: Span::from_secs(1),
             factor: 2.0,
         },
+        on_unknown: OnUnknown::Check,
+        check: Some(TIMEOUT),
+    }
+}
+
+/// Lets unknown outcomes of a step be settled in this way, in both directions.
+#[allow(dead_code, reason = "not every test file changes it")]
+pub(crate) fn settle_by(step: &mut StepPlan, policy: OnUnknown) {
+    for call in [Some(&mut step.action), step.compensation.as_mut()]
+        .into_iter()
+        .flatten()
+    {
+        call.on_unknown = policy;
     }
 }
 
@@ -30,15 +43,14 @@ pub(crate) fn sequence(steps: usize) -> Plan {
                     .into_iter()
                     .collect(),
                 pivot: false,
-                on_unknown: OnUnknown::Check,
                 compensate_unknown: false,
                 key_window: None,
                 callback_timeout: Span::from_secs(60),
                 action: call(),
                 compensation: Some(call()),
-                check: Some(TIMEOUT),
             })
             .collect(),
+        ..Plan::default()
     }
 }
 

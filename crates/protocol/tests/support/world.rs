@@ -47,7 +47,9 @@ impl World {
     }
 
     fn execute(&mut self, leg: LegId, attempt: u32, at: Timestamp) -> bool {
-        let honours = self.plan.steps[usize::from(leg.step)].on_unknown == OnUnknown::Retry;
+        let honours = self.plan.steps[usize::from(leg.step)]
+            .call(leg.direction)
+            .is_some_and(|call| call.on_unknown == OnUnknown::Retry);
         let place = self.places.entry(leg).or_default();
         let repeats = honours && place.effect;
         let refuses = !repeats && self.refuses(leg);
@@ -79,11 +81,10 @@ impl World {
     pub(crate) fn send(&mut self, leg: LegId, attempt: u32, now: Timestamp, coin: u8) -> Outcome {
         self.advance(now);
         let step = &self.plan.steps[usize::from(leg.step)];
-        let limit = step
-            .call(leg.direction)
-            .map_or(Span::ZERO, |call| call.timeout);
+        let call = step.call(leg.direction);
+        let limit = call.map_or(Span::ZERO, |call| call.timeout);
         let until = Timestamp(now.0 + step.callback_timeout.0 - 1);
-        let honours = step.on_unknown == OnUnknown::Retry;
+        let honours = call.is_some_and(|call| call.on_unknown == OnUnknown::Retry);
         let place = self.places.entry(leg).or_default();
         if place.accepted.is_some() && honours {
             return Outcome::Pending;

@@ -28,7 +28,8 @@ pub(crate) struct EventView<'a> {
     #[schema(value_type = String, format = DateTime)]
     at: Time,
     /// `submitted`, `attempt_started`, `attempt_ended`, `unmakeable`, `check_started`,
-    /// `check_ended`, `callback_received`, `callback_overdue`, `cancel_requested`, `turned`,
+    /// `check_ended`, `callback_received`, `callback_overdue`, `step_added`, `returned`,
+    /// `withdrawn`, `cancel_requested`, `turned`,
     /// `incident_opened`, `incident_resolved`, `settled`.
     #[schema(example = "attempt_ended")]
     kind: &'static str,
@@ -80,6 +81,16 @@ pub(crate) struct More<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = serde_json::Value, required = false)]
     result: Option<&'a Json>,
+    /// What a function gave the action of the step that it added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = serde_json::Value, required = false)]
+    input: Option<&'a Json>,
+    /// The step whose failure a function gave back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gave_back: Option<&'a str>,
+    /// The steps that a function took back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<&'a str>,
     /// Who cancelled or decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
@@ -127,8 +138,9 @@ pub(crate) struct RequestView<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Response)]
 pub(crate) struct ResponseView<'a> {
-    /// The HTTP status.
-    status: u16,
+    /// The HTTP status; none for the answer of a function.
+    #[schema(required)]
+    status: Option<u16>,
     /// The headers of an answer that is not `done`.
     #[schema(value_type = HashMap<String, String>)]
     headers: Headers<'a>,
@@ -180,8 +192,8 @@ impl<'a> RequestView<'a> {
 
 impl<'a> ResponseView<'a> {
     fn new(answer: &'a AnswerRecord) -> Option<Self> {
-        answer.status.map(|status| Self {
-            status,
+        (answer.status.is_some() || answer.body.is_some()).then(|| Self {
+            status: answer.status,
             headers: Headers(&answer.headers),
             body: answer.body.as_ref(),
         })
@@ -210,6 +222,7 @@ impl Timeline {
             }
             Event::CheckStarted { leg, request, .. } => self.start((*leg, true), record, request),
             Event::AttemptEnded { leg, .. } => return self.open.remove(&(*leg, false)),
+            Event::Returned { .. } => return self.open.remove(&(LegId::FUNCTION, false)),
             Event::CheckEnded { leg, .. } => return self.open.remove(&(*leg, true)),
             _ => {}
         }
@@ -311,6 +324,23 @@ impl<'a> EventView<'a> {
                 more.result = Some(result);
             }
             Event::CallbackOverdue { .. } => {}
+            Event::StepAdded { step, input, .. } => {
+                self.step = Some(step_name(saga, *step));
+                more.input = Some(input);
+            }
+            Event::Returned {
+                attempt,
+                step,
+                answer,
+            } => {
+                self.attempt = Some(*attempt);
+                self.outcome = Some(answer.outcome.as_str());
+                more.gave_back = step.map(|step| step_name(saga, step));
+                self.answer(answer);
+            }
+            Event::Withdrawn { steps } => {
+                more.steps = steps.iter().map(|step| step_name(saga, *step)).collect();
+            }
             Event::CancelRequested { by } => more.by = Some(by),
             Event::Turned { reason } => more.reason = Some(ReasonView::new(saga, reason)),
             Event::IncidentOpened {

@@ -49,6 +49,7 @@ pub(super) fn definition(
     let mut plan = Plan {
         compensate,
         steps: Vec::with_capacity(drafts.len()),
+        ..Plan::default()
     };
     let mut parts = Vec::with_capacity(drafts.len());
     for (index, draft) in drafts.iter().enumerate() {
@@ -67,23 +68,26 @@ pub(super) fn definition(
 }
 
 fn step_plan(draft: &StepDraft, needs: Vec<StepIndex>) -> StepPlan {
+    let check = draft.check.as_ref().map(|check| check.call.timeout);
     StepPlan {
         name: draft.name.clone(),
         needs,
         pivot: draft.pivot,
-        on_unknown: draft.on_unknown,
         compensate_unknown: draft.compensate_unknown,
         key_window: draft.key_window,
         callback_timeout: draft.callback_timeout,
         action: CallPlan {
             timeout: draft.action.timeout,
             retry: draft.retry,
+            on_unknown: draft.on_unknown,
+            check,
         },
         compensation: draft.compensation.as_ref().map(|inner| CallPlan {
             timeout: inner.call.timeout,
             retry: inner.retry,
+            on_unknown: draft.on_unknown,
+            check,
         }),
-        check: draft.check.as_ref().map(|check| check.call.timeout),
     }
 }
 

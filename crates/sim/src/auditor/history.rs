@@ -171,7 +171,7 @@ impl History<'_> {
             }
             Event::CheckStarted { leg, check, .. } => {
                 let proof = self.leg(*leg);
-                if proof.has_call() || *check != proof.checks + 1 || self.step(*leg).check.is_none()
+                if proof.has_call() || *check != proof.checks + 1 || !self.can_be_asked(*leg)
                 {
                     self.blame(found, Invariant::I2, "R1", "a check out of turn");
                 }
@@ -233,6 +233,8 @@ impl History<'_> {
                 }
                 self.leg_mut(*leg).overdue(at);
             }
+            // Of functions: judged by where they lead.
+            Event::StepAdded { .. } | Event::Returned { .. } | Event::Withdrawn { .. } => {}
             Event::CancelRequested { .. } => {
                 self.cancelled_seq.get_or_insert(record.seq);
             }
@@ -302,7 +304,14 @@ impl History<'_> {
         }
     }
 
+    fn can_be_asked(&self, id: LegId) -> bool {
+        let call = self.step(id).call(id.direction);
+        call.is_some_and(|call| call.check.is_some())
+    }
+
     pub(crate) fn honours_key(&self, id: LegId) -> bool {
-        self.step(id).on_unknown == OnUnknown::Retry
+        self.step(id)
+            .call(id.direction)
+            .is_some_and(|call| call.on_unknown == OnUnknown::Retry)
     }
 }

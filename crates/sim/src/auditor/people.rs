@@ -19,6 +19,8 @@ impl History<'_> {
             blame(Invariant::I11, "R5", "incidents are not numbered in order");
         }
         let is_evident = match kind {
+            // The code is not in evidence.
+            IncidentKind::Mismatch => true,
             IncidentKind::Contradiction => proof.contradiction_due,
             IncidentKind::UnknownOutcome => proof.in_doubt(),
             IncidentKind::Refused => proof.refused,

@@ -203,6 +203,12 @@ impl Case {
     /// The plan of the case's saga.
     #[must_use]
     pub fn plan(&self) -> Plan {
+        let (on_unknown, asks) = match self.policy {
+            Policy::Retry => (OnUnknown::Retry, false),
+            Policy::RetryThenCheck => (OnUnknown::Retry, true),
+            Policy::Check => (OnUnknown::Check, true),
+            Policy::Incident => (OnUnknown::Incident, false),
+        };
         let call = CallPlan {
             timeout: TIMEOUT,
             retry: Retry {
@@ -211,30 +217,25 @@ impl Case {
                 max_delay: Span::from_secs(40),
                 factor: 4.0,
             },
-        };
-        let (on_unknown, asks) = match self.policy {
-            Policy::Retry => (OnUnknown::Retry, false),
-            Policy::RetryThenCheck => (OnUnknown::Retry, true),
-            Policy::Check => (OnUnknown::Check, true),
-            Policy::Incident => (OnUnknown::Incident, false),
+            on_unknown,
+            check: asks.then_some(TIMEOUT),
         };
         let window = self.policy == Policy::RetryThenCheck;
         let step = |(index, needs): (usize, &&[u16])| StepPlan {
             name: format!("s{index}"),
             needs: needs.to_vec(),
             pivot: self.pivot == Some(index as u16),
-            on_unknown,
             compensate_unknown: self.compensate_unknown,
             // The second attempt comes 50 ms after the first, the third 200 ms after that.
             key_window: window.then_some(Span::from_millis(120)),
             callback_timeout: CALLBACK_TIMEOUT,
             action: call,
             compensation: Some(call),
-            check: asks.then_some(TIMEOUT),
         };
         Plan {
             compensate: self.order,
             steps: self.shape.0.iter().enumerate().map(step).collect(),
+            ..Plan::default()
         }
     }
 }

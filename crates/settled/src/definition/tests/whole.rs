@@ -40,7 +40,7 @@ fn the_contract_s_example_is_understood() {
     assert_eq!(plan.compensate, CompensateOrder::Reverse);
     let step = &plan.steps[0];
     assert_eq!(
-        (step.name.as_str(), step.on_unknown),
+        (step.name.as_str(), step.action.on_unknown),
         ("stock", OnUnknown::Check)
     );
     let retry = Retry {
@@ -52,7 +52,8 @@ fn the_contract_s_example_is_understood() {
     let compensation = step.compensation.unwrap();
     assert_eq!(compensation.retry, retry);
     assert_eq!(compensation.timeout, Span::from_secs(10));
-    assert_eq!(step.check, Some(Span::from_secs(10)));
+    assert_eq!(step.action.check, Some(Span::from_secs(10)));
+    assert_eq!(compensation.check, Some(Span::from_secs(10)));
 
     let results = |_: StepIndex| None;
     let key = "order-1001/stock/action";
@@ -100,7 +101,7 @@ fn defaults_are_those_of_the_contract() {
         (&[][..], &[0][..])
     );
     assert_eq!(
-        (a.on_unknown, b.on_unknown),
+        (a.action.on_unknown, b.action.on_unknown),
         (OnUnknown::Retry, OnUnknown::Check)
     );
     assert_eq!(a.callback_timeout, Span::from_secs(86_400));
@@ -109,7 +110,7 @@ fn defaults_are_those_of_the_contract() {
         (None, false, false)
     );
     assert_eq!(
-        (a.action.retry, a.compensation, a.check),
+        (a.action.retry, a.compensation, a.action.check),
         (Retry::default(), None, None)
     );
 }

@@ -20,22 +20,23 @@ fn plan(steps: u16, policy: OnUnknown) -> Plan {
             max_attempts: 3,
             ..Retry::default()
         },
+        on_unknown: policy,
+        check: Some(Span::from_secs(10)),
     };
     let step = |index: u16| StepPlan {
         name: format!("s{index}"),
         needs: index.checked_sub(1).into_iter().collect(),
         pivot: false,
-        on_unknown: policy,
         compensate_unknown: false,
         key_window: Some(Span::from_secs(100)),
         callback_timeout: Span::from_secs(60),
         action: call,
         compensation: Some(call),
-        check: Some(Span::from_secs(10)),
     };
     Plan {
         compensate: CompensateOrder::Reverse,
         steps: (0..steps).map(step).collect(),
+        ..Plan::default()
     }
 }
 

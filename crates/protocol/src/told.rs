@@ -1,0 +1,91 @@
+//! What the function of a saga is told of the steps that it added: the same, in the same order, each
+//! time it is run again.
+
+use crate::json::Json;
+use crate::plan::StepIndex;
+use crate::saga::{NotDone, Phase, Saga};
+use crate::words::LegId;
+
+/// How a step ended, as its saga's function is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepEnd {
+    /// It took effect and returned this.
+    Done(Json),
+    /// A definite business no.
+    Refused(String),
+    /// It never got through.
+    NotSent(String),
+    /// It cannot be called: trying again is of no use.
+    Broken(String),
+    /// A person accepted it as it is.
+    Abandoned,
+}
+
+impl Saga {
+    /// How a step ended, where its saga's function is to know, and its place in the order of ends.
+    #[must_use]
+    pub fn told(&self, step: StepIndex) -> Option<(u32, StepEnd)> {
+        let state = self.steps.get(usize::from(step))?;
+        if state.told == 0 {
+            return None;
+        }
+        let leg = &state.action;
+        let error = || {
+            let answer = leg.last_answer();
+            answer
+                .and_then(|answer| answer.error.clone())
+                .unwrap_or_default()
+        };
+        let end = match leg.phase {
+            Phase::Done => StepEnd::Done(leg.result.clone().unwrap_or_else(Json::null)),
+            Phase::NotDone(NotDone::Refused) => StepEnd::Refused(error()),
+            Phase::NotDone(NotDone::Witnessed) => {
+                StepEnd::Refused("a person saw that it did not happen".to_owned())
+            }
+            Phase::NotDone(NotDone::Unmakeable) => StepEnd::Broken(error()),
+            Phase::Abandoned => StepEnd::Abandoned,
+            Phase::Idle | Phase::Open { .. } | Phase::Pending { .. } | Phase::Incident(_) => {
+                StepEnd::NotSent(error())
+            }
+        };
+        Some((state.told, end))
+    }
+
+    /// What the saga's function gave the step's action.
+    #[must_use]
+    pub fn step_input(&self, step: StepIndex) -> Option<&Json> {
+        self.steps.get(usize::from(step))?.input.as_ref()
+    }
+
+    /// How many steps' ends the saga's function is to know.
+    #[must_use]
+    pub fn told_count(&self) -> u32 {
+        self.told
+    }
+
+    /// Whether the saga's function took the step back.
+    #[must_use]
+    pub fn is_withdrawn(&self, step: StepIndex) -> bool {
+        (self.steps.get(usize::from(step))).is_some_and(|step| step.withdrawn)
+    }
+
+    /// Whether nothing of the step is left: it took no effect, or is undone, or a person accepted
+    /// it as it is.
+    #[must_use]
+    pub fn is_taken_back(&self, step: StepIndex) -> bool {
+        let back = self.leg(LegId::compensation(step));
+        if matches!(back.phase, Phase::Done | Phase::Abandoned) {
+            return true;
+        }
+        let action = self.leg(LegId::action(step));
+        let can_undo = self.plan.steps[usize::from(step)].compensation.is_some();
+        if back.attempts > 0 || action.call.is_some() || action.doubt.is_some() {
+            return false;
+        }
+        match action.phase {
+            Phase::Done => !can_undo,
+            Phase::NotDone(_) | Phase::Abandoned | Phase::Idle | Phase::Open { .. } => true,
+            Phase::Pending { .. } | Phase::Incident(_) => false,
+        }
+    }
+}
