@@ -5,7 +5,8 @@
 //! when it is read back.
 
 use settled_protocol::{
-    AnswerRecord, Answered, Event, Finding, Json, LegId, Plan, Record, RequestRecord, Span, Timestamp,
+    AnswerRecord, Answered, Event, Finding, Json, LegId, Plan, Record, RequestRecord, Span,
+    Timestamp,
 };
 
 use crate::step_text;
@@ -118,7 +119,12 @@ pub(crate) fn encode<'a>(
             object.answer(answer);
         }
         Event::Withdrawn { steps } => {
-            object.texts("steps", steps.iter().map(|step| step_name(plan, LegId::action(*step))));
+            object.texts(
+                "steps",
+                steps
+                    .iter()
+                    .map(|step| step_name(plan, LegId::action(*step))),
+            );
         }
         Event::CancelRequested { by } => object.text("by", Some(by)),
         Event::Turned { reason } => {

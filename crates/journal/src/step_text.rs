@@ -41,7 +41,10 @@ pub(crate) fn write(step: &StepPlan, object: &mut Object<'_>) {
 }
 
 fn write_call(call: &CallPlan, object: &mut Object<'_>) {
-    object.span("timeout", (call.timeout != USUAL.timeout).then_some(call.timeout));
+    object.span(
+        "timeout",
+        (call.timeout != USUAL.timeout).then_some(call.timeout),
+    );
     if call.on_unknown != USUAL.on_unknown {
         object.text(
             "on_unknown",

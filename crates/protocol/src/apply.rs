@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use crate::course::Course;
 use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
 use crate::json::Json;
-use crate::course::Course;
 use crate::plan::{MAX_STEPS, OnUnknown, StepIndex, StepPlan};
 use crate::saga::{Call, CallKind, Doubt, Incident, Leg, NotDone, Phase, Saga, Step};
 use crate::time::Timestamp;
@@ -259,7 +259,9 @@ impl Saga {
                 || !plan.needs.is_empty())
             .then_some("its function does not run, or adds no new step"),
             Event::Returned { attempt, step, .. } => (!self.plan.function
-                || !self.leg(LegId::FUNCTION).awaits(CallKind::Attempt(*attempt))
+                || !self
+                    .leg(LegId::FUNCTION)
+                    .awaits(CallKind::Attempt(*attempt))
                 || step.is_some_and(|step| usize::from(step) >= self.steps.len()))
             .then_some("its function does not run"),
             Event::Withdrawn { steps } => {

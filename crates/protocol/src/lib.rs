@@ -31,7 +31,8 @@ pub use event::{
 };
 pub use json::Json;
 pub use plan::{
-    CallPlan, CompensateOrder, FUNCTION_STEP, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex, StepPlan,
+    CallPlan, CompensateOrder, FUNCTION_STEP, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex,
+    StepPlan,
 };
 pub use receive::{Input, Refusal};
 pub use saga::{Incident, Saga};

@@ -7,7 +7,7 @@ use settled_protocol::{
     StepState,
 };
 
-use support::plans::{settle_by, sequence, side_by_side};
+use support::plans::{sequence, settle_by, side_by_side};
 use support::{Bench, action, compensation};
 
 /// I7: what has settled has no call under way.

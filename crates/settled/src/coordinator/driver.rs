@@ -18,12 +18,14 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::handle::Coordinator;
 use super::readers::Readers;
+use super::runs::Runs;
 use super::{CoordinatorSettings, OpenJournal};
 use crate::callback::CallbackKey;
 use crate::definition::Definitions;
-use crate::engine::{AppendRefused, Engine, Incoming, LoadKey, Outgoing, Reply};
+use crate::engine::{AppendRefused, CallId, Engine, Incoming, LoadKey, Outgoing, Reply};
+use crate::function::Functions;
 use crate::observe::Observer;
-use crate::participant::HttpParticipants;
+use crate::participant::{Answer, HttpParticipants, Request};
 
 /// The most messages taken in before the engine looks at the clock again.
 const ROUND: usize = 512;
@@ -96,6 +98,16 @@ impl Watchers {
     }
 }
 
+/// What a coordinator works with.
+pub struct Work {
+    /// Makes HTTP calls; without it those sagas wait that need them.
+    pub participants: Option<HttpParticipants>,
+    /// Runs the functions of this program.
+    pub functions: Option<Arc<dyn Functions>>,
+    /// Reads submissions; it knows the functions.
+    pub definitions: Definitions,
+}
+
 impl Coordinator {
     /// Starts driving the sagas of a journal; what is unfinished there goes on at once. Must be
     /// called within a tokio runtime.
@@ -108,8 +120,26 @@ impl Coordinator {
         observer: Arc<dyn Observer>,
         settings: CoordinatorSettings,
     ) -> std::io::Result<Self> {
+        let work = Work {
+            participants: Some(participants),
+            functions: None,
+            definitions: Definitions::new(),
+        };
+        Self::start_with(journal, work, observer, settings)
+    }
+
+    /// As [`Coordinator::start`], with whatever there is to work with.
+    ///
+    /// # Errors
+    /// As [`Coordinator::start`].
+    pub fn start_with(
+        journal: OpenJournal,
+        work: Work,
+        observer: Arc<dyn Observer>,
+        settings: CoordinatorSettings,
+    ) -> std::io::Result<Self> {
         let clock = Clock::start();
-        let definitions = Arc::new(Definitions::new());
+        let definitions = Arc::new(work.definitions);
         let (next_saga, secret) = {
             let opened = journal.writer.opened();
             (opened.next_saga, opened.secret)
@@ -136,7 +166,8 @@ impl Coordinator {
         let driver = Driver {
             engine,
             clock,
-            participants,
+            participants: work.participants,
+            runs: Runs::new(work.functions, inbox.clone()),
             writer,
             load: Arc::clone(&load),
             readers: readers.clone(),
@@ -166,7 +197,8 @@ impl Coordinator {
 struct Driver {
     engine: Engine<oneshot::Sender<Reply>>,
     clock: Clock,
-    participants: HttpParticipants,
+    participants: Option<HttpParticipants>,
+    runs: Runs,
     writer: Writer<SagaNo>,
     load: Arc<Load>,
     readers: Readers,
@@ -261,18 +293,20 @@ impl Driver {
         for outgoing in self.engine.take_outgoing() {
             match outgoing {
                 Outgoing::Append(append) => appends.push((append.saga, append)),
-                Outgoing::Send { call, request } => {
-                    let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
-                    // From the moment that the engine has noted: a process that was held up since
-                    // then must not send late, as the answer to a check would be believed by then.
-                    let until = self.clock.instant(self.taken_in_at + request.timeout);
-                    tokio::spawn(async move {
-                        failpoint("before-send");
-                        let answer = participants.send_until(request, until).await;
-                        failpoint("answered");
-                        let _ = inbox.send(Message::Engine(Incoming::Answered { call, answer }));
-                    });
+                Outgoing::Send { call, request } => self.send(call, request),
+                Outgoing::Launch(launch) => self.runs.launch(launch),
+                Outgoing::Resume {
+                    saga,
+                    run,
+                    told,
+                    taken_back,
+                } => self.runs.resume(saga, run, told, &taken_back),
+                Outgoing::Invoke { call, invocation } => {
+                    let until = self.clock.instant(self.taken_in_at + invocation.timeout);
+                    self.runs.invoke(call, invocation, until);
                 }
+                Outgoing::Stop { saga, run } => self.runs.stop(saga, run),
+                Outgoing::Halt { saga, run } => self.runs.halt(saga, run),
                 Outgoing::Reply(reply, answer) => {
                     failpoint("before-reply");
                     let _ = reply.send(answer);
@@ -304,6 +338,22 @@ impl Driver {
             .open_calls
             .store(self.engine.open_calls(), Ordering::Relaxed);
         Course::On
+    }
+
+    fn send(&self, call: CallId, request: Request) {
+        let (participants, inbox) = (self.participants.clone(), self.inbox.clone());
+        // From the moment that the engine has noted: a process that was held up since then must not
+        // send late, as the answer to a check would be believed by then.
+        let until = self.clock.instant(self.taken_in_at + request.timeout);
+        tokio::spawn(async move {
+            failpoint("before-send");
+            let answer = match participants {
+                Some(participants) => participants.send_until(request, until).await,
+                None => Answer::NotSent("this program makes no HTTP calls".to_owned()),
+            };
+            failpoint("answered");
+            let _ = inbox.send(Message::Engine(Incoming::Answered { call, answer }));
+        });
     }
 
     fn load(&self, key: LoadKey) {

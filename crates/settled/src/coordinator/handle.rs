@@ -435,3 +435,12 @@ fn snapshot(
         what: error.to_string(),
     })
 }
+
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coordinator")
+            .field("health", &self.health())
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}

@@ -7,13 +7,14 @@ mod clock;
 mod driver;
 mod handle;
 mod readers;
+mod runs;
 
 use std::sync::Arc;
 
 use settled_journal::{Journal, Keeper};
 
 pub use self::clock::Clock;
-pub use self::driver::Health;
+pub use self::driver::{Health, Work};
 pub use self::handle::{
     CallbackError, CommandError, Coordinator, History, SubmitError, Submitted, Watching,
 };

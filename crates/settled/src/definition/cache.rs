@@ -22,6 +22,8 @@ const GENERATION_BYTES: usize = 16 << 20;
 /// The compiled definitions that were used last.
 pub struct Definitions {
     seed: u64,
+    /// The functions that are registered in this program, by name.
+    functions: HashMap<Arc<str>, Arc<Definition>>,
     cache: Mutex<Cache>,
 }
 
@@ -58,8 +60,31 @@ impl Definitions {
     pub fn new() -> Self {
         Self {
             seed: RandomState::new().hash_one(0),
+            functions: HashMap::new(),
             cache: Mutex::default(),
         }
+    }
+
+    /// As [`Definitions::new`], knowing the functions that are registered in this program.
+    pub fn with_functions(functions: impl IntoIterator<Item = Definition>) -> Self {
+        let named = |definition: Definition| {
+            let name = Arc::clone(definition.function()?);
+            Some((name, Arc::new(definition)))
+        };
+        Self {
+            functions: functions.into_iter().filter_map(named).collect(),
+            ..Self::new()
+        }
+    }
+
+    /// Whether a function of this name is registered in this program.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.functions.contains_key(name)
+    }
+
+    /// What a registered function's sagas begin with.
+    pub fn function(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.functions.get(name)
     }
 
     /// Reads a submission.
@@ -74,7 +99,8 @@ impl Definitions {
             },
         };
         let id = name("id")?;
-        let name = name("name")?.unwrap_or_else(|| "saga".to_owned());
+        let kind = name("name")?;
+        let function = name("function")?;
         let deadline = fields.span("deadline")?;
         let input = match fields.take_null("input") {
             None => Json::from_valid("{}"),
@@ -84,15 +110,40 @@ impl Definitions {
             }
             Some(raw) => Json::from_valid(raw.get()),
         };
+        if let Some(function) = function {
+            fields.finish(&["id", "name", "function", "input", "deadline"])?;
+            let Some(definition) = self.functions.get(&*function) else {
+                let why = format!(
+                    "no function is registered as {function:?} in this program; send `steps`, or \
+                     submit it where the function is"
+                );
+                return Err(Invalid::new("function", why));
+            };
+            return Ok(Submission {
+                id,
+                name: kind.unwrap_or(function),
+                input,
+                deadline,
+                definition: Arc::clone(definition),
+            });
+        }
         let compensate = document::order(&mut fields)?;
         let steps = fields
             .take("steps")
             .ok_or_else(|| fields.missing("steps", "a list of steps"))?;
-        fields.finish(&["id", "name", "input", "deadline", "compensate", "steps"])?;
+        fields.finish(&[
+            "id",
+            "name",
+            "function",
+            "input",
+            "deadline",
+            "compensate",
+            "steps",
+        ])?;
         let definition = self.definition(compensate, steps)?;
         Ok(Submission {
             id,
-            name,
+            name: kind.unwrap_or_else(|| "saga".to_owned()),
             input,
             deadline,
             definition,
@@ -103,6 +154,16 @@ impl Definitions {
     pub fn compile(&self, document: &str) -> Result<Arc<Definition>, Invalid> {
         let mut fields = Fields::document(document.as_bytes())?;
         let compensate = document::order(&mut fields)?;
+        if let Some(function) = fields.take("function").and_then(fields::string) {
+            let forward = fields.boolean("forward")?.unwrap_or_default();
+            fields.finish(&["function", "compensate", "forward"])?;
+            let known = self.functions.get(&*function).filter(|known| {
+                let plan = known.plan();
+                (plan.compensate, plan.forward) == (compensate, forward)
+            });
+            let anew = || Arc::new(Definition::of_function(&function, compensate, forward));
+            return Ok(known.map_or_else(anew, Arc::clone));
+        }
         let steps = fields
             .take("steps")
             .ok_or_else(|| fields.missing("steps", "a list of steps"))?;

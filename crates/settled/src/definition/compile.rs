@@ -64,6 +64,7 @@ pub(super) fn definition(
         document,
         digest,
         parts,
+        function: None,
     })
 }
 

@@ -42,7 +42,7 @@ use answer::{CheckRules, Rules};
 use bytes::Bytes;
 use compile::StepParts;
 use request::CallTemplate;
-use settled_protocol::{Direction, Json, LegId, Outcome, Plan, Span, StepIndex};
+use settled_protocol::{CompensateOrder, Direction, Json, LegId, Outcome, Plan, Span, StepIndex};
 
 use crate::participant::Answer;
 
@@ -55,6 +55,7 @@ mod condition;
 mod document;
 mod expression;
 mod fields;
+mod function;
 mod graph;
 mod invalid;
 mod names;
@@ -104,6 +105,7 @@ pub struct Definition {
     document: Json,
     digest: [u8; 32],
     parts: Vec<StepParts>,
+    function: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Definition {
@@ -168,6 +170,17 @@ pub enum Finding {
 }
 
 impl Definition {
+    /// The definition of sagas whose steps a Rust function adds as it runs; `function` is the name
+    /// that it is registered by.
+    pub fn of_function(function: &str, compensate: CompensateOrder, forward: bool) -> Self {
+        function::definition(function, compensate, forward)
+    }
+
+    /// The name of the function that adds the steps, where one does.
+    pub fn function(&self) -> Option<&Arc<str>> {
+        self.function.as_ref()
+    }
+
     /// What the core needs to know.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan

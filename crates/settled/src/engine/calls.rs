@@ -7,17 +7,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use settled_protocol::{
-    AnswerRecord, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Task, Timestamp,
-    idempotency_key,
+    AnswerRecord, Direction, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Span,
+    Task, Timestamp, idempotency_key,
 };
 
 use super::CallId;
+use super::functions::{Invocation, RunId};
 use super::headers;
 use super::in_flight::{Consequence, InFlight};
 use super::limits::{Participant, Slots};
 use crate::callback::CallbackKey;
 use crate::definition::{self, Rendered, Scope};
 use crate::participant::Answer;
+use crate::trace;
 use settled_journal::SagaNo;
 
 /// A call that is under way.
@@ -57,6 +59,12 @@ impl Calls {
 
     pub(super) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    /// A number that was never used before.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
     }
 
     /// A number for jitter.
@@ -158,22 +166,107 @@ impl Calls {
                 span_id: self.random.u64(1..),
             },
         );
-        self.last += 1;
-        let call = CallId(self.last);
-        self.open.insert(
-            call,
-            OpenCall {
-                saga: at.no,
-                leg,
-                kind,
-                participant,
-                sent_at: None,
-            },
-        );
+        let call = self.open(at.no, leg, kind, participant);
         flight.record(now, event);
         flight.calls += 1;
         flight.then.push(Consequence::Send { call, request });
         Ok(())
+    }
+
+    /// As [`Calls::start`], for a closure of a saga's function.
+    pub(super) fn invoke<R>(
+        &mut self,
+        flight: &mut InFlight<R>,
+        task: Task,
+        run: RunId,
+        participant: &str,
+        now: Timestamp,
+    ) {
+        let leg = task.leg();
+        let at = &flight.at;
+        let plan = Arc::clone(at.saga.plan());
+        let step = &plan.steps[usize::from(leg.step)];
+        let slot = self.slots.participant(participant);
+        if !self.slots.take(slot, at.no) {
+            flight.in_line = true;
+            return;
+        }
+        let given = |json: Option<&Json>| json.cloned().unwrap_or_else(Json::null);
+        let mut input = given(at.saga.step_input(leg.step));
+        let mut result = given(at.saga.result(leg.step));
+        let edited = at.saga.edited_body(leg);
+        match (leg.direction, edited) {
+            (Direction::Action, Some(edited)) => input = edited.clone(),
+            (Direction::Compensation, Some(edited)) => result = edited.clone(),
+            (_, None) => {}
+        }
+        let body = match leg.direction {
+            Direction::Action => &input,
+            Direction::Compensation => &result,
+        };
+        let is_check = matches!(task, Task::Check(_));
+        let record = Arc::new(RequestRecord {
+            method: if is_check { "CHECK" } else { "CALL" }.to_owned(),
+            url: format!("fn://{participant}/{}", step.name),
+            headers: Vec::new(),
+            body: Some(body.clone()).filter(|body| !body.is_null()),
+        });
+        let call_plan = step.call(leg.direction);
+        let (event, kind, attempt, timeout) = if is_check {
+            let check = at.saga.checks(leg) + 1;
+            let event = Event::CheckStarted {
+                leg,
+                check,
+                request: record,
+            };
+            let timeout = call_plan.and_then(|call| call.check);
+            (event, OpenCallKind::Check(check), check, timeout)
+        } else {
+            let attempt = at.saga.attempts(leg) + 1;
+            let event = Event::AttemptStarted {
+                leg,
+                attempt,
+                request: record,
+            };
+            let timeout = call_plan.map(|call| call.timeout);
+            (event, OpenCallKind::Attempt(attempt), attempt, timeout)
+        };
+        let invocation = Invocation {
+            saga: at.no,
+            run,
+            leg,
+            is_check,
+            attempt,
+            key: idempotency_key(&at.id, &step.name, leg.direction),
+            input,
+            result,
+            timeout: timeout.unwrap_or(Span::ZERO),
+            callback: self.callbacks.token(&at.id, leg),
+            traceparent: trace::traceparent(&flight.trace, self.random.u64(1..)),
+        };
+        let call = self.open(at.no, leg, kind, slot);
+        flight.record(now, event);
+        flight.calls += 1;
+        flight.then.push(Consequence::Invoke { call, invocation });
+    }
+
+    fn open(
+        &mut self,
+        saga: SagaNo,
+        leg: LegId,
+        kind: OpenCallKind,
+        participant: Participant,
+    ) -> CallId {
+        let call = CallId(self.next_number());
+        let open = OpenCall {
+            saga,
+            leg,
+            kind,
+            participant,
+            sent_at: None,
+        };
+        self.open.insert(call, open);
+        call
     }
 }
 

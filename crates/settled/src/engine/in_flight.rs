@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use settled_journal::{Append, NewSaga, SagaRow};
-use settled_protocol::{Event, Record, Timestamp};
+use settled_protocol::{Event, Record, SagaState, Timestamp};
 
+use super::functions::{Invocation, Launch, Run, RunId};
 use super::message::{CallId, Command, Reply};
 use crate::participant::Request;
 use crate::snapshot::SagaSnapshot;
@@ -41,6 +42,8 @@ pub(super) struct InFlight<R> {
     pub(super) wake_at: Option<Timestamp>,
     /// The earliest timer that is set for this saga.
     pub(super) timer_at: Option<Timestamp>,
+    /// The run of the saga's function, where it is one and needs to run.
+    pub(super) run: Option<Run>,
     /// Commands that came before the submission was durable.
     pub(super) early: Vec<(Command, R)>,
 }
@@ -56,6 +59,15 @@ pub(super) struct Saving<R> {
 pub(super) enum Consequence<R> {
     /// Send a request.
     Send { call: CallId, request: Request },
+    /// Call a closure.
+    Invoke {
+        call: CallId,
+        invocation: Invocation,
+    },
+    /// Run the saga's function.
+    Launch(Box<Launch>),
+    /// Forget an earlier run of it.
+    Halt(RunId),
     /// Answer somebody.
     Reply(R, Reply),
     /// Answer a submission with the saga as it then stands, or let it wait for the end.
@@ -86,7 +98,17 @@ impl<R> InFlight<R> {
             in_line: false,
             wake_at: None,
             timer_at: None,
+            run: None,
             early: Vec::new(),
+        }
+    }
+
+    /// The saga's state. One whose function is at work is not stuck, whatever else waits for a
+    /// person.
+    pub(super) fn state(&self, now: Timestamp) -> SagaState {
+        match self.at.saga.state(now) {
+            SagaState::Stuck if self.is_function_at_work() => SagaState::Running,
+            state => state,
         }
     }
 
@@ -122,13 +144,13 @@ impl<R> InFlight<R> {
 
     /// Whether only time or somebody outside can move the saga on.
     pub(super) fn is_idle(&self) -> bool {
-        self.calls == 0 && !self.in_line
+        self.calls == 0 && !self.in_line && !self.is_function_at_work()
     }
 
     /// What the row must say once everything so far is durable: a moment to come for a saga that is
     /// to be forgotten until then, one in the past for a saga that a restart must take up.
     fn next_row(&self, now: Timestamp, park_after: Timestamp) -> SagaRow {
-        let state = self.at.saga.state(now);
+        let state = self.state(now);
         let wake_at = if state.is_settled() {
             None
         } else if !self.backlogged

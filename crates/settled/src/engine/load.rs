@@ -139,6 +139,15 @@ impl<R> Engine<R> {
             wake_at: stored.wake_at,
             settled_at: stored.settled_at,
         };
+        if let Some(function) = at.definition.function()
+            && !self.definitions.has_function(function)
+        {
+            return Err(format!(
+                "saga {}: no function is registered as `{function}` here; register it and start \
+                 again, the saga waits for it",
+                at.id
+            ));
+        }
         let no: SagaNo = at.no;
         let mut flight = InFlight::new(at, stored.chain, row);
         flight.durable = true;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use settled_journal::{Append, Appended, Due, DueCursor, ReadError, SagaNo, StoredSaga};
-use settled_protocol::{Answered, Json, LegId, Record, Refusal, Resolution, Timestamp};
+use settled_protocol::{
+    Answered, Json, LegId, Record, Refusal, Resolution, StepEnd, StepIndex, Timestamp,
+};
 
+use super::functions::{CallEnd, Invocation, Launch, RunId, Yielded};
 use crate::definition::Submission;
 use crate::participant::{Answer, Request};
 use crate::snapshot::SagaSnapshot;
@@ -71,6 +74,23 @@ pub enum Incoming<R> {
         /// What came back.
         answer: Answer,
     },
+    /// The answer to an [`Outgoing::Invoke`].
+    Finished {
+        /// Which call.
+        call: CallId,
+        /// What came of it.
+        end: CallEnd,
+    },
+    /// What a run wants, after an [`Outgoing::Launch`], after each [`Outgoing::Resume`], and
+    /// whenever it goes on by itself.
+    Yielded {
+        /// Whose.
+        saga: SagaNo,
+        /// Which run.
+        run: RunId,
+        /// What it wants.
+        yielded: Yielded,
+    },
     /// Take nothing new, let what is under way end.
     Drain,
 }
@@ -136,6 +156,40 @@ pub enum Outgoing<R> {
         call: CallId,
         /// What to send.
         request: Request,
+    },
+    /// Run a saga's function; answer with [`Incoming::Yielded`].
+    Launch(Box<Launch>),
+    /// Tell a run what happened; answer with [`Incoming::Yielded`].
+    Resume {
+        /// Whose.
+        saga: SagaNo,
+        /// Which run.
+        run: RunId,
+        /// Steps that ended, in order.
+        told: Vec<(StepIndex, StepEnd)>,
+        /// Withdrawals of which nothing is left to undo.
+        taken_back: Vec<u32>,
+    },
+    /// Call a closure, once; answer with [`Incoming::Finished`].
+    Invoke {
+        /// Its name.
+        call: CallId,
+        /// Which closure, and what to give it.
+        invocation: Invocation,
+    },
+    /// Let a run's function go no further; its closures are still needed.
+    Stop {
+        /// Whose.
+        saga: SagaNo,
+        /// Which run.
+        run: RunId,
+    },
+    /// Forget a run.
+    Halt {
+        /// Whose.
+        saga: SagaNo,
+        /// Which run.
+        run: RunId,
     },
     /// Answer somebody.
     Reply(R, Reply),

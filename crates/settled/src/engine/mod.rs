@@ -18,6 +18,7 @@
 
 mod calls;
 mod due;
+mod functions;
 mod headers;
 mod in_flight;
 mod limits;
@@ -27,7 +28,7 @@ mod message;
 mod submit;
 mod timers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use settled_journal::{Append, Appended, SagaNo};
@@ -35,6 +36,9 @@ use settled_protocol::{Event, Input, Span, Timestamp};
 
 use self::calls::Calls;
 use self::due::DueSearch;
+pub use self::functions::{
+    AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Withdrawal, Yielded,
+};
 use self::in_flight::{Consequence, InFlight};
 use self::loads::Loads;
 pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
@@ -79,6 +83,8 @@ pub struct Engine<R> {
     due: DueSearch,
     waiting: HashMap<SagaNo, Vec<Waiter<R>>>,
     watched: HashMap<String, usize>,
+    /// Sagas whose events wait for their function, and until when.
+    held: VecDeque<(Timestamp, SagaNo, RunId)>,
     draining: bool,
     drained: bool,
     out: Vec<Outgoing<R>>,
@@ -115,6 +121,7 @@ impl<R> Engine<R> {
             due: DueSearch::default(),
             waiting: HashMap::new(),
             watched: HashMap::new(),
+            held: VecDeque::new(),
             draining: false,
             drained: false,
             out: Vec::new(),
@@ -144,6 +151,8 @@ impl<R> Engine<R> {
             Incoming::Loaded { key, result } => self.loaded(now, key, result),
             Incoming::DueFound(found) => self.due_found(now, found),
             Incoming::Answered { call, answer } => self.answered(now, call, &answer),
+            Incoming::Finished { call, end } => self.finished(now, call, end),
+            Incoming::Yielded { saga, run, yielded } => self.yielded(now, saga, run, yielded),
             Incoming::Drain => self.draining = true,
         }
     }
@@ -162,6 +171,7 @@ impl<R> Engine<R> {
                 Timer::Waiter(no) => self.expire_waiters(now, no),
             }
         }
+        self.release_held(now);
         self.find_due(now);
         if self.draining && !self.drained && self.calls.len() == 0 && self.is_saved() {
             self.drained = true;
@@ -175,7 +185,8 @@ impl<R> Engine<R> {
             .due
             .wake_at()
             .filter(|_| !self.draining && self.has_room());
-        [self.timers.next(), due].into_iter().flatten().min()
+        let held = self.held.front().map(|(until, _, _)| *until);
+        [self.timers.next(), due, held].into_iter().flatten().min()
     }
 
     /// Takes everything that is to be done, in order.
@@ -209,6 +220,7 @@ impl<R> Engine<R> {
         };
         flight.in_line = false;
         flight.backlogged = false;
+        let is_function = flight.at.definition.function().is_some();
         loop {
             let next = flight.at.saga.decide(now);
             if let Some(event) = next.record {
@@ -217,30 +229,42 @@ impl<R> Engine<R> {
                 continue;
             }
             flight.wake_at = next.wake_at;
-            let mut unmakeable = None;
+            let mut instead = None;
             for task in next.tasks {
                 if self.draining {
                     // Not idle: a restart must find it.
                     flight.in_line = true;
                     break;
                 }
-                if let Err(error) = self.calls.start(flight, task, now) {
-                    unmakeable = Some((task.leg(), error));
+                let started = if is_function {
+                    functions::start(&mut self.calls, flight, task, now)
+                } else {
+                    let leg = task.leg();
+                    (self.calls.start(flight, task, now))
+                        .map_err(|error| Input::Unmakeable { leg, error })
+                };
+                if let Err(input) = started {
+                    instead = Some(input);
                     break;
                 }
             }
-            let Some((leg, error)) = unmakeable else {
+            let Some(input) = instead else {
                 break;
             };
-            match flight
-                .at
-                .saga
-                .receive(now, Input::Unmakeable { leg, error })
-            {
-                Ok(Some(event)) => flight.record(now, event),
+            match flight.at.saga.receive(now, input) {
+                Ok(Some(event)) => {
+                    observe(&*self.observer, &flight.at, now, &event);
+                    flight.record(now, event);
+                }
                 Ok(None) | Err(_) => break,
             }
         }
+        if is_function {
+            self.drive_run(now, no);
+        }
+        let Some(flight) = self.sagas.get_mut(&no) else {
+            return;
+        };
         if let Some(at) = flight.new_timer() {
             self.timers.set(Timer::Saga(no), at);
         }
@@ -252,6 +276,9 @@ impl<R> Engine<R> {
         let Some(flight) = self.sagas.get_mut(&no) else {
             return;
         };
+        if flight.is_held() {
+            return;
+        }
         let watched = !self.watched.is_empty() && self.watched.contains_key(&*flight.at.id);
         let park_after = now + self.settings.park_after;
         let append: Option<Append> = flight.take_append(now, park_after, watched);
@@ -312,6 +339,12 @@ impl<R> Engine<R> {
                 self.calls.sent(call, now);
                 self.out.push(Outgoing::Send { call, request });
             }
+            Consequence::Invoke { call, invocation } => {
+                self.calls.sent(call, now);
+                self.out.push(Outgoing::Invoke { call, invocation });
+            }
+            Consequence::Launch(launch) => self.launched(now, launch),
+            Consequence::Halt(run) => self.out.push(Outgoing::Halt { saga: no, run }),
             Consequence::Reply(reply, answer) => self.out.push(Outgoing::Reply(reply, answer)),
             Consequence::Taken { reply, wait_until } => self.taken(now, no, reply, wait_until),
         }
@@ -357,7 +390,8 @@ impl<R> Engine<R> {
             self.due.parked(wake_at, no);
         }
         let id = Arc::clone(&flight.at.id);
-        self.sagas.remove(&no);
+        let run = self.sagas.remove(&no).and_then(|flight| flight.run);
+        self.halt(no, run);
         self.by_id.remove(&id);
         self.loads.forgot(no);
     }

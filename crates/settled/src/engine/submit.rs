@@ -139,7 +139,10 @@ impl<R> Engine<R> {
                 Consequence::Taken { reply, .. } => {
                     self.out.push(Outgoing::Reply(reply, Reply::Conflict));
                 }
-                Consequence::Send { call, .. } => self.cancel_call(now, call),
+                Consequence::Send { call, .. } | Consequence::Invoke { call, .. } => {
+                    self.cancel_call(now, call);
+                }
+                Consequence::Launch(_) | Consequence::Halt(_) => {}
                 Consequence::Reply(reply, answer) => self.out.push(Outgoing::Reply(reply, answer)),
             }
         }
@@ -164,7 +167,10 @@ impl<R> Engine<R> {
         let (early, then) = self.drop_unwritten(no, saving);
         for consequence in then {
             match consequence {
-                Consequence::Send { call, .. } => self.cancel_call(now, call),
+                Consequence::Send { call, .. } | Consequence::Invoke { call, .. } => {
+                    self.cancel_call(now, call);
+                }
+                Consequence::Launch(_) | Consequence::Halt(_) => {}
                 Consequence::Taken { reply, .. } | Consequence::Reply(reply, _) => {
                     let answer = Reply::Unavailable(why.to_owned());
                     self.out.push(Outgoing::Reply(reply, answer));
@@ -193,6 +199,7 @@ impl<R> Engine<R> {
         if self.by_id.get(&flight.at.id) == Some(&no) {
             self.by_id.remove(&flight.at.id);
         }
+        self.halt(no, flight.run);
         let id = flight.at.id;
         let early = flight
             .early
@@ -231,7 +238,7 @@ impl<R> Engine<R> {
         let Some(flight) = self.sagas.get(&no) else {
             return;
         };
-        let state = flight.at.saga.state(now);
+        let state = flight.state(now);
         if !(flight.is_saved() && (state.is_settled() || state == SagaState::Stuck)) {
             return;
         }

@@ -171,8 +171,7 @@ impl History<'_> {
             }
             Event::CheckStarted { leg, check, .. } => {
                 let proof = self.leg(*leg);
-                if proof.has_call() || *check != proof.checks + 1 || !self.can_be_asked(*leg)
-                {
+                if proof.has_call() || *check != proof.checks + 1 || !self.can_be_asked(*leg) {
                     self.blame(found, Invariant::I2, "R1", "a check out of turn");
                 }
                 if proof.attempts.is_empty() {
