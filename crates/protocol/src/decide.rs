@@ -97,6 +97,8 @@ impl Saga {
         let past_pivot = self.is_past_pivot();
         let failure = if past_pivot { None } else { self.failure(now) };
         let failing = failure.is_some();
+        // While the code does not fit the record, nothing is called by it.
+        let mismatch = self.is_mismatched();
         let mut all_done = true;
         let mut pivot_in_doubt = false;
         for index in 0..self.steps.len() {
@@ -119,7 +121,9 @@ impl Saga {
             }
             let under_way = leg.is_under_way();
             pivot_in_doubt |= self.step_plan(id).pivot && under_way;
-            let wanted = if failing {
+            let wanted = if mismatch {
+                false
+            } else if failing {
                 under_way
             } else {
                 finished || self.is_ready(id.step, past_pivot)
@@ -234,6 +238,16 @@ impl Saga {
         Ok(over)
     }
 
+    /// Whether the saga's function does not fit the record, and a person was asked.
+    fn is_mismatched(&self) -> bool {
+        self.plan.function
+            && self.incidents.iter().any(|incident| {
+                incident.open
+                    && incident.leg == LegId::FUNCTION
+                    && incident.kind == IncidentKind::Mismatch
+            })
+    }
+
     /// Whether a step of a function needs nothing more for the saga to go on: the function knows
     /// how it ended, or took it back.
     fn is_out_of_hand(&self, step: StepIndex) -> bool {
@@ -284,6 +298,7 @@ impl Saga {
     fn step_failure(&self, step: StepIndex) -> Reason {
         if self.plan.is_function(step)
             && let Some(step) = self.gave_back
+            && !matches!(self.leg(LegId::action(step)).phase, Phase::Done)
         {
             return self.step_failure(step);
         }

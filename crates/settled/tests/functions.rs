@@ -336,12 +336,8 @@ async fn a_changed_function_is_found_out_and_never_calls() {
             None,
         )
         .await;
-    settled
-        .start("f", &())
-        .id("c")
-        .result::<()>()
-        .await
-        .unwrap();
+    let end = settled.start("f", &()).id("c").result::<()>().await;
+    end.unwrap();
     assert_eq!(world.book.lines(), ["wait"]);
 }
 

@@ -26,6 +26,9 @@ use crate::function::{Functions, Run, RunClosures};
 /// taken for another one than the saga was begun with.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same, for one that has come to a step that is not on record.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+
 /// Every run that is under way.
 pub(super) struct Runs {
     functions: Option<Arc<dyn Functions>>,
@@ -180,7 +183,12 @@ async fn drive(mut run: Run, shared: &Shared, say: impl Fn(Yielded)) {
             patience = None;
             return Poll::Pending;
         }
-        let sleep = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        let limit = if run.is_elsewhere() {
+            IMPATIENCE
+        } else {
+            PATIENCE
+        };
+        let sleep = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if sleep.as_mut().poll(context).is_ready() {
             if let Some(yielded) = run.give_up() {
                 say(yielded);

@@ -296,6 +296,11 @@ impl Desk {
             .map(|(name, _)| name.clone())
     }
 
+    /// Whether the function has come to a step that is not on record, and nobody was told yet.
+    pub(super) fn has_added(&self) -> bool {
+        !self.lock().news.added.is_empty()
+    }
+
     pub(super) fn is_rehearsal(&self) -> bool {
         self.lock().rehearsal
     }
@@ -312,6 +317,11 @@ impl Desk {
     /// What the run wants now, if anything is to be said.
     pub(super) fn take_news(&self, end: Option<RunEnd>) -> Option<Yielded> {
         let mut state = self.lock();
+        if matches!(end, Some(RunEnd::Mismatch { .. })) {
+            // What another function than the saga's own wanted is nobody's wish.
+            state.news.added.clear();
+            state.news.withdrawals.clear();
+        }
         let news = &state.news;
         let is_news = end.is_some()
             || !news.known.is_empty()

@@ -107,6 +107,11 @@ impl Run {
         self.closures.desk.missing()
     }
 
+    /// Whether the function has come to steps that are not on record, and not yet to all that are.
+    pub fn is_elsewhere(&self) -> bool {
+        self.missing().is_some() && self.closures.desk.has_added()
+    }
+
     /// Gives up on a function that does not come to all that is on record.
     pub fn give_up(&mut self) -> Option<Yielded> {
         let name = self.missing()?;
