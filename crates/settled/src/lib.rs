@@ -5,6 +5,7 @@ pub mod definition;
 pub mod engine;
 pub mod observe;
 pub mod participant;
+pub mod schedule;
 pub mod snapshot;
 
 mod callback;

@@ -7,6 +7,7 @@ mod clock;
 mod driver;
 mod handle;
 mod readers;
+mod schedules;
 
 use std::sync::Arc;
 
