@@ -45,6 +45,9 @@ pub struct Schedule {
 }
 
 impl Missed {
+    /// Every policy.
+    pub const ALL: &'static [Self] = &[Self::Skip, Self::Once];
+
     /// The word in documents.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +59,9 @@ impl Missed {
 }
 
 impl Overlap {
+    /// Every policy.
+    pub const ALL: &'static [Self] = &[Self::Skip, Self::Queue];
+
     /// The word in documents.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
