@@ -3,6 +3,7 @@
 pub mod coordinator;
 pub mod definition;
 pub mod engine;
+pub mod local;
 pub mod observe;
 pub mod participant;
 pub mod snapshot;
