@@ -4,6 +4,7 @@ pub mod coordinator;
 pub mod definition;
 pub mod engine;
 pub mod function;
+pub mod local;
 pub mod observe;
 pub mod participant;
 pub mod schedule;
