@@ -114,7 +114,7 @@ impl Drop for Watching {
     }
 }
 
-const STOPPED: &str = "the coordinator has stopped";
+pub(super) const STOPPED: &str = "the coordinator has stopped";
 
 impl Coordinator {
     /// Reads a submission's text; the compiled steps are kept for the next one like it.
@@ -200,7 +200,7 @@ impl Coordinator {
             Reply::Conflict => Err(SubmitError::Conflict),
             Reply::Broken(why) => Err(SubmitError::Read(ReadError::Store(why))),
             Reply::Unavailable(why) => Err(SubmitError::Unavailable(why)),
-            Reply::Accepted | Reply::Refused(_) | Reply::NotFound => {
+            Reply::Accepted | Reply::Refused(_) | Reply::NotFound | Reply::Participants(_) => {
                 Err(SubmitError::Unavailable(STOPPED.to_owned()))
             }
         }
@@ -387,7 +387,7 @@ impl Coordinator {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         incoming: impl FnOnce(oneshot::Sender<Reply>) -> Incoming<oneshot::Sender<Reply>>,
     ) -> Reply {

@@ -111,25 +111,23 @@ impl Line {
     }
 
     /// A place for one who comes last: not before those that are here already.
-    pub(super) fn last_place(&self, earliest: Timestamp) -> Timestamp {
+    /// `apart` is how far apart those are that are parked.
+    pub(super) fn last_place(&self, earliest: Timestamp, apart: Span) -> Timestamp {
         let standing = self.standing.back().map(|(place, _)| *place);
-        let parked = self.last.map(|place| place + APART);
-        let before = standing.into_iter().chain(parked.filter(|_| self.parks()));
+        let parked = self.last.filter(|_| !self.parked.is_empty());
+        let parked = parked.map(|place| place + apart.max(APART));
+        let before = standing.into_iter().chain(parked);
         before.fold(earliest, Timestamp::max)
-    }
-
-    fn parks(&self) -> bool {
-        !self.parked.is_empty()
     }
 
     /// Is parked.
     pub(super) fn park(&mut self, place: Timestamp, saga: SagaNo) {
-        if self.parked.len() >= REMEMBERED {
-            return;
+        let last = self.last.filter(|_| !self.parked.is_empty());
+        self.last = last.max(Some(place));
+        if self.parked.len() < REMEMBERED {
+            let index = self.parked.partition_point(|(at, _)| *at <= place);
+            self.parked.insert(index, (place, saga));
         }
-        let index = self.parked.partition_point(|(at, _)| *at <= place);
-        self.parked.insert(index, (place, saga));
-        self.last = self.parked.back().map(|(at, _)| *at);
     }
 
     /// Calls the first that stands in line.

@@ -168,12 +168,18 @@ impl Participants {
         let place = entry.line.arrives(saga);
         let room = entry.room(now);
         // A place is kept for those that are on their way.
-        let before = if called || place.is_some() { 0 } else { entry.line.expected() };
+        let before = if called || place.is_some() {
+            0
+        } else {
+            entry.line.expected()
+        };
         let first = called || entry.line.is_first(place);
         if first && room as usize > before {
             return Room::Slot(entry.take(participant, now));
         }
-        if place.is_none() && let Some(known) = known.filter(|known| *known > now) {
+        if place.is_none()
+            && let Some(known) = known.filter(|known| *known > now)
+        {
             return Room::At(known);
         }
         let place = place.or(called.then_some(now));
@@ -233,7 +239,11 @@ impl Participants {
     }
 
     /// Has those that stand in line ask again, in order.
-    pub(crate) fn ask_all_again(&mut self, participant: Participant, now: Timestamp) -> Vec<SagaNo> {
+    pub(crate) fn ask_all_again(
+        &mut self,
+        participant: Participant,
+        now: Timestamp,
+    ) -> Vec<SagaNo> {
         self.entries[participant.0].line.ask_all_again(now)
     }
 
@@ -268,6 +278,7 @@ impl Participants {
             entry.breaker = Breaker::new();
         }
         entry.limits = limits;
+        entry.moved_at = now;
     }
 
     /// Every participant, in the order of their names.
@@ -320,18 +331,25 @@ impl Entry {
         // keeps those apart that find out.
         let place = place.filter(|_| !self.breaker.is_down());
         let before = place.map_or(self.line.len(), |place| self.line.before(place));
-        let gap = i64::try_from(before).unwrap_or(i64::MAX).saturating_mul(self.gap(now));
+        let gap = i64::try_from(before)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.gap(now));
         let turn = self.opens_at(now) + Span(gap);
         let soon = turn <= now + park_after;
         if soon && self.line.standing() < most_standing {
-            let place = place.unwrap_or_else(|| self.line.last_place(turn));
+            let place = place.unwrap_or_else(|| self.line.last_place(turn, Span::ZERO));
             self.line.stand(place, saga);
             return Room::InLine;
         }
         let earliest = turn.max(now + park_after + Span(1));
+        let apart = if self.breaker.is_down() {
+            APART_WHILE_DOWN
+        } else {
+            0
+        };
         let at = match place {
             Some(_) => earliest,
-            None => self.line.last_place(earliest),
+            None => self.line.last_place(earliest, Span(apart)),
         };
         let at = at.min(now + LONGEST);
         self.line.park(at, saga);
@@ -383,7 +401,11 @@ impl Entry {
         } else {
             self.tally.present() / i64::from(self.limits.max_concurrent)
         };
-        let down = if self.breaker.is_down() { APART_WHILE_DOWN } else { 0 };
+        let down = if self.breaker.is_down() {
+            APART_WHILE_DOWN
+        } else {
+            0
+        };
         rate.max(calls).max(down)
     }
 
@@ -417,11 +439,15 @@ pub(crate) fn name_of(url: &http::Uri) -> Cow<'_, str> {
         return Cow::Borrowed("");
     };
     let text = authority.as_str();
-    let plain = !text.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'@');
+    let plain = !text
+        .bytes()
+        .any(|byte| byte.is_ascii_uppercase() || byte == b'@');
     if plain && authority.port().is_some() {
         return Cow::Borrowed(text);
     }
     let secure = url.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let port = authority
+        .port_u16()
+        .unwrap_or(if secure { 443 } else { 80 });
     Cow::Owned(format!("{}:{port}", authority.host().to_ascii_lowercase()))
 }
