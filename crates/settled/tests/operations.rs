@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use settled::protocol::{Answered, Decision, Json};
+use settled::coordinator::CoordinatorSettings;
+use settled::protocol::{Answered, Decision, Json, Span};
 use settled::{
     Call, CallError, Failure, OnRefusal, OnUnknown, Operation, OperationPolicy, RunError, Saga,
 };
@@ -264,6 +265,41 @@ async fn a_closure_that_never_answers_has_its_time_limit() {
         incident.error
     );
     assert_eq!(incident.request_url.as_deref(), Some("fn://a/a"));
+}
+
+#[tokio::test]
+async fn a_saga_that_waits_for_long_leaves_memory_and_comes_back() {
+    async fn f(saga: Saga<Book>, (): ()) -> Result<(), Failure> {
+        let first = saga.step("first").action(async |call: Call<Book>, ()| {
+            call.state().note("first".to_owned());
+            Ok::<_, Infallible>(())
+        });
+        first.await?;
+        saga.state().note("between".to_owned());
+        let step = saga.step("later").action(async |call: Call<Book>, ()| {
+            call.state().note("later".to_owned());
+            match call.attempt() {
+                1 => Err(CallError::not_sent("busy").retry_after(Duration::from_millis(400))),
+                _ => Ok(()),
+            }
+        });
+        Ok(step.await?)
+    }
+    let world = World::new();
+    let mut settings = CoordinatorSettings::default();
+    settings.engine.park_after = Span::from_millis(20);
+    let settled = world.start(|builder| builder.saga("f", f).settings(settings));
+    let started = settled.start("f", &()).id("x").await.unwrap();
+    world.book.wait_for("later").await;
+    while settled.coordinator().load().0 > 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    started.result::<()>().await.unwrap();
+    // Run again from the record: what stands between the steps is done again, the steps are not.
+    let (between, steps): (Vec<_>, Vec<_>) =
+        (world.book.lines().into_iter()).partition(|line| line == "between");
+    assert_eq!(steps, ["first", "later", "later"]);
+    assert!(between.len() > 1);
 }
 
 /// Each life of the program ends at another moment, in the middle of whatever it does; in the end

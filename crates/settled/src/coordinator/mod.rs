@@ -9,6 +9,7 @@ mod handle;
 mod participants;
 mod readers;
 mod runs;
+mod schedules;
 
 use std::sync::Arc;
 
