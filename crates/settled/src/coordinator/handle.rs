@@ -15,7 +15,7 @@ use super::driver::{Health, Load, Message, Watchers};
 use super::readers::Readers;
 use crate::callback::CallbackKey;
 use crate::definition::{Definitions, Submission};
-use crate::engine::{Command, Incoming, Reply};
+use crate::engine::{Command, Incoming, Limits, Reply};
 use crate::snapshot::SagaSnapshot;
 
 /// A handle to a running coordinator; cheap to clone. Dropping the last one stops nothing: see
@@ -31,6 +31,7 @@ pub struct Coordinator {
     pub(super) health: watch::Receiver<Health>,
     pub(super) stats: Arc<CommitStats>,
     pub(super) load: Arc<Load>,
+    pub(super) default_limits: Arc<Limits>,
     pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
 }
 
