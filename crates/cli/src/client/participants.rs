@@ -103,9 +103,10 @@ pub(super) async fn run(args: ParticipantsArgs) -> Result<Exit, CliError> {
                 body["max_per_second"] = rate.into();
             }
             if let Some(Failures(breaker)) = set.breaker {
-                body["breaker"] = breaker.map_or(Value::Null, |breaker| {
-                    json!({ "failures": breaker.failures })
-                });
+                body["breaker"] = breaker.map_or(
+                    Value::Null,
+                    |breaker| json!({ "failures": breaker.failures }),
+                );
             }
             let path = format!("/v1/participants/{}", encoded(&set.name));
             let reply = server.put(&path, body.to_string()).await?;

@@ -28,7 +28,7 @@ async fn ask(host: &Host, role: &str, method: &str, path: &str, body: &str) -> R
 }
 
 /// Every call with the roles that may make it, and the status where it is let through.
-const CALLS: [(&str, &str, &str, u16); 19] = [
+const CALLS: [(&str, &str, &str, u16); 22] = [
     ("POST", "/v1/sagas", "submit admin both", 400),
     ("GET", "/v1/sagas", "read operate admin both", 200),
     (

@@ -49,6 +49,11 @@ impl Coordinator {
         Ok(found.into_iter().next())
     }
 
+    /// What participants may be asked to bear that have no limits of their own.
+    pub fn default_limits(&self) -> &Limits {
+        &self.default_limits
+    }
+
     /// Changes what a participant may be asked to bear: at once, for what waits already, and until
     /// the process ends. It need not have been called yet. Gives the participant as it is then.
     ///
