@@ -14,6 +14,7 @@ use settled_protocol::{
 use super::CallId;
 use super::functions::{Invocation, RunId};
 use super::headers;
+use super::health;
 use super::in_flight::{Consequence, InFlight};
 use super::limits::{self, CallHealth, Ended, Participant, Participants, Room, Slot};
 use crate::callback::CallbackKey;
@@ -322,16 +323,7 @@ pub(super) fn read<R>(
         OpenCallKind::Attempt(attempt) => {
             let reading = definition.read_answer(leg, answer);
             let record = keep(answer, reading.outcome, reading.result, reading.message);
-            let health = match (reading.outcome, reading.retry_after) {
-                (Outcome::Done | Outcome::Refused | Outcome::Pending, _) => {
-                    (CallHealth::Answered, None)
-                }
-                (Outcome::NotSent | Outcome::Unknown, Some(wait)) => (CallHealth::Busy, Some(wait)),
-                (Outcome::NotSent, None) if matches!(answer, Answer::Responded(_)) => {
-                    (CallHealth::Busy, None)
-                }
-                (Outcome::NotSent | Outcome::Unknown, None) => (CallHealth::Failed, None),
-            };
+            let health = health::of_attempt(reading.outcome, reading.retry_after, answer);
             let input = Input::Answer {
                 leg,
                 attempt,
@@ -358,7 +350,7 @@ pub(super) fn read<R>(
                     Some(why),
                 ),
             };
-            let health = health_of_check(finding, answer);
+            let health = health::of_check(finding, answer);
             let record = keep(answer, outcome, result, message);
             let input = Input::Finding {
                 leg,
@@ -369,22 +361,6 @@ pub(super) fn read<R>(
             };
             (input, health)
         }
-    }
-}
-
-/// What the answer to a check says of the participant. One that does not tell may still be one.
-fn health_of_check(finding: Finding, answer: &Answer) -> (CallHealth, Option<Span>) {
-    let Answer::Responded(response) = answer else {
-        return (CallHealth::Failed, None);
-    };
-    if finding != Finding::Inconclusive {
-        return (CallHealth::Answered, None);
-    }
-    match (response.status, definition::retry_after(response)) {
-        (429 | 500.., Some(wait)) => (CallHealth::Busy, Some(wait)),
-        (429, None) => (CallHealth::Busy, None),
-        (408 | 500.., None) => (CallHealth::Failed, None),
-        _ => (CallHealth::Answered, None),
     }
 }
 

@@ -18,8 +18,8 @@ use settled_protocol::{
 };
 
 use super::calls::{Calls, OpenCall, OpenCallKind};
+use super::health;
 use super::in_flight::{Consequence, InFlight};
-use super::limits::CallHealth;
 use super::{CallId, Engine, Outgoing};
 
 /// How long a saga's events wait for its function to say what is next. One that computes for longer
@@ -479,7 +479,7 @@ impl<R> Engine<R> {
         let Some(open) = self.calls.end(call) else {
             return;
         };
-        let must_ask_again = self.calls.release(&open, health(&end), now);
+        let must_ask_again = self.calls.release(&open, health::of_closure(&end), now);
         if let Some(flight) = self.sagas.get_mut(&open.saga) {
             flight.calls -= 1;
             let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
@@ -591,21 +591,6 @@ impl<R> Engine<R> {
             };
             run.stage = Stage::Slow;
             self.flush(now, no);
-        }
-    }
-}
-
-/// What the end of a closure's call says of the participant.
-fn health(end: &CallEnd) -> (CallHealth, Option<Span>) {
-    match end {
-        CallEnd::NotSent {
-            retry_after: Some(wait),
-            ..
-        } => (CallHealth::Busy, Some(*wait)),
-        CallEnd::NotSent { .. } | CallEnd::Unknown(_) => (CallHealth::Failed, None),
-        CallEnd::Broken(_) | CallEnd::Mismatch { .. } => (CallHealth::Silent, None),
-        CallEnd::Done(_) | CallEnd::Refused(_) | CallEnd::Pending | CallEnd::Found(_) => {
-            (CallHealth::Answered, None)
         }
     }
 }

@@ -20,6 +20,7 @@ mod calls;
 mod due;
 mod functions;
 mod headers;
+mod health;
 mod in_flight;
 mod limits;
 mod load;
@@ -167,7 +168,7 @@ impl<R> Engine<R> {
             Incoming::Finished { call, end } => self.finished(now, call, end),
             Incoming::Yielded { saga, run, yielded } => self.yielded(now, saga, run, yielded),
             Incoming::Participants { name, reply } => {
-                self.participants(now, name.as_deref(), reply)
+                self.participants(now, name.as_deref(), reply);
             }
             Incoming::SetLimits {
                 participant,
