@@ -16,6 +16,7 @@ mod fingerprint;
 mod trace;
 
 pub use callback::CallbackKey;
+pub use engine::{BreakerLimits, Limits};
 pub use function::{
     Call, CallError, Failure, OnRefusal, Operation, OperationPolicy, Propagation, Saga, Step,
     StepError, StepErrorKind,

@@ -135,7 +135,7 @@ impl Journal for Kept {
 fn start(args: &BenchArgs, journal: OpenJournal, in_flight: usize) -> Result<Settled, CliError> {
     let mut settings = CoordinatorSettings::default();
     settings.engine.max_in_flight = settings.engine.max_in_flight.max(in_flight);
-    settings.engine.max_calls_per_participant = u32::MAX;
+    settings.engine.limits.max_concurrent = u32::MAX;
     Settled::with_state(usize::from(args.steps))
         .open_journal(journal)
         .saga("no-op", no_op)

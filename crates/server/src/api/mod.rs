@@ -9,6 +9,7 @@ mod gate;
 mod incidents;
 mod object;
 mod openapi;
+mod participants;
 mod problem;
 mod query;
 mod resolve;
@@ -91,6 +92,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/v1/incidents/{id}", &[Read, Operate, Admin]),
     route("POST", "/v1/incidents/{id}/resolve", &[Operate, Admin]),
     route("POST", "/v1/incidents/resolve", &[Operate, Admin]),
+    route("GET", "/v1/participants", &[Read, Operate, Admin]),
+    route("GET", "/v1/participants/{name}", &[Read, Operate, Admin]),
+    route("PUT", "/v1/participants/{name}", &[Operate, Admin]),
     route("GET", "/v1/schedules", &[Read, Operate, Admin]),
     route("GET", "/v1/schedules/{name}", &[Read, Operate, Admin]),
     route("PUT", "/v1/schedules/{name}", &[Operate, Admin]),
@@ -155,6 +159,11 @@ impl Api {
             .route("/v1/incidents/{id}", get(incidents::show))
             .route("/v1/incidents/{id}/resolve", post(resolve::one))
             .route("/v1/incidents/resolve", post(resolve::many))
+            .route("/v1/participants", get(participants::list))
+            .route(
+                "/v1/participants/{name}",
+                put(participants::put).get(participants::show),
+            )
             .route("/v1/schedules", get(schedules::list))
             .route(
                 "/v1/schedules/{name}",

@@ -45,6 +45,7 @@ pub(super) async fn openapi() -> Response {
     tags(
         (name = "sagas", description = "Business actions over several calls"),
         (name = "incidents", description = "What needs a person"),
+        (name = "participants", description = "Whom sagas call, and how much"),
         (name = "schedules", description = "Sagas that start by the clock"),
         (name = "system", description = "How the process is"),
     ),
@@ -59,6 +60,9 @@ pub(super) async fn openapi() -> Response {
         super::incidents::show,
         super::resolve::one,
         super::resolve::many,
+        super::participants::list,
+        super::participants::show,
+        super::participants::put,
         super::schedules::put,
         super::schedules::list,
         super::schedules::show,
@@ -300,6 +304,34 @@ struct IncidentFilterDocument {
     step: Option<String>,
     /// Whose request went to this `host` or `host:port`.
     participant: Option<String>,
+}
+
+/// What a participant may be asked to bear. What is left out stays as it is.
+#[derive(ToSchema)]
+#[schema(as = Limits)]
+pub(super) struct LimitsDocument {
+    /// The most calls under way at a time.
+    #[schema(minimum = 1)]
+    max_concurrent: Option<u32>,
+    /// The most calls begun in a second; null for no limit.
+    #[schema(example = 5.0)]
+    max_per_second: Option<f64>,
+    /// When it is left alone because it does not answer; null for never.
+    breaker: Option<BreakerDocument>,
+}
+
+/// When a participant is left alone, and for how long. What is left out stays as it is.
+#[derive(ToSchema)]
+struct BreakerDocument {
+    /// After so many calls in a row without a definite answer.
+    #[schema(minimum = 1)]
+    failures: Option<u32>,
+    /// For so long at first; twice as long each time that it still does not answer.
+    #[schema(example = "1s")]
+    first_pause: Option<String>,
+    /// But no longer than this.
+    #[schema(example = "60s")]
+    max_pause: Option<String>,
 }
 
 /// When to run a saga, and which: either `cron` or `every` says when.

@@ -4,6 +4,7 @@
 
 mod event;
 mod incident;
+mod participant;
 mod saga;
 mod schedule;
 pub(crate) mod words;
@@ -14,6 +15,7 @@ use settled::snapshot::SagaSnapshot;
 
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
 pub(crate) use schedule::{ScheduleView, SchedulesView};
 

@@ -217,7 +217,15 @@ async fn every_answer_is_as_it_is_described() {
             .await;
         description.fits("post", "/v1/schedules/{name}/trigger", &reply);
     }
+    let limits = json!({"max_per_second": 2.5, "breaker": {"failures": 3}});
+    for document in [&limits, &json!({"max_per_second": 0})] {
+        let reply = host.put_json("/v1/participants/a:1", document).await;
+        description.fits("put", "/v1/participants/{name}", &reply);
+    }
     for (described, path) in [
+        ("/v1/participants", "/v1/participants"),
+        ("/v1/participants/{name}", "/v1/participants/a:1"),
+        ("/v1/participants/{name}", "/v1/participants/b:1"),
         ("/v1/schedules", "/v1/schedules"),
         ("/v1/schedules/{name}", "/v1/schedules/x"),
         ("/v1/schedules/{name}", "/v1/schedules/y"),

@@ -9,6 +9,7 @@ mod hostile;
 mod incidents;
 mod limits;
 mod measured;
+mod participants;
 mod sagas;
 mod schedules;
 mod shutdown;

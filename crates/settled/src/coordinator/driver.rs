@@ -199,6 +199,7 @@ impl Coordinator {
             health,
             stats,
             load,
+            default_limits: Arc::new(settings.engine.limits),
             schedules,
         };
         schedules::start(coordinator.clone(), observer, wishes);

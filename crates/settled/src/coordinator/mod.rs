@@ -6,6 +6,7 @@
 mod clock;
 mod driver;
 mod handle;
+mod participants;
 mod readers;
 mod runs;
 mod schedules;
@@ -19,6 +20,7 @@ pub use self::driver::{Health, Work};
 pub use self::handle::{
     CallbackError, CommandError, Coordinator, History, SubmitError, Submitted, Watching,
 };
+pub use self::participants::{SetLimitsError, Stopped};
 use crate::engine;
 
 /// A journal that was opened: the one writer, and a way to open readers.

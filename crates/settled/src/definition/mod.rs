@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue, Method, Uri};
+pub(crate) use answer::retry_after;
 use answer::{CheckRules, Rules};
 use bytes::Bytes;
 use compile::StepParts;

@@ -13,6 +13,7 @@ use super::Settled;
 use super::apart::Apart;
 use crate::coordinator::{Coordinator, CoordinatorSettings, OpenJournal, Work};
 use crate::definition::Definitions;
+use crate::engine::{Limits, LimitsError};
 use crate::function::operation_run;
 use crate::function::{Failure, Functions, Operation, Registry, Saga};
 use crate::observe::{Observer, Unobserved};
@@ -33,6 +34,14 @@ pub enum SetupError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// Limits cannot be kept to.
+    #[error("participant `{participant}`: {error}")]
+    Limits {
+        /// Whose.
+        participant: String,
+        /// Which, and what was expected.
+        error: LimitsError,
+    },
     /// The system gives no thread for the journal's writer.
     #[error("the journal's thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -166,8 +175,18 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     }
 
     /// Limits, and how long settled sagas are kept.
-    pub fn settings(mut self, settings: CoordinatorSettings) -> Self {
+    pub fn settings(mut self, mut settings: CoordinatorSettings) -> Self {
+        let limits = std::mem::take(&mut self.settings.engine.limits_of);
+        settings.engine.limits_of.extend(limits);
         self.settings = settings;
+        self
+    }
+
+    /// What one participant may be asked to bear: the name that a function's steps give, or
+    /// `host:port`. The others keep to the limits of [`Builder::settings`].
+    pub fn limit(mut self, participant: &str, limits: Limits) -> Self {
+        let own = &mut self.settings.engine.limits_of;
+        own.insert(participant.to_owned(), limits);
         self
     }
 
@@ -178,6 +197,14 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     pub fn start(self) -> Result<Settled, SetupError> {
         if let Some(name) = self.wrong {
             return Err(SetupError::Name(name));
+        }
+        let engine = &self.settings.engine;
+        let every = ("*".to_owned(), engine.limits.clone());
+        for (participant, limits) in engine.limits_of.iter().chain([(&every.0, &every.1)]) {
+            limits.check().map_err(|error| SetupError::Limits {
+                participant: participant.clone(),
+                error,
+            })?;
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(SetupError::NoRuntime);
