@@ -230,7 +230,11 @@ impl Saga {
                 Ok((!steps.is_empty()).then_some(Event::Withdrawn { steps }))
             }
             Input::Mismatch { leg, evidence } => {
-                if !self.has_leg(leg) || matches!(self.leg(leg).phase, Phase::Incident(_)) {
+                let is_moot = leg == LegId::FUNCTION && !self.is_function_running();
+                if is_moot
+                    || !self.has_leg(leg)
+                    || matches!(self.leg(leg).phase, Phase::Incident(_))
+                {
                     return Err(Refusal::Stale);
                 }
                 Ok(Some(Event::IncidentOpened {

@@ -15,6 +15,7 @@
 mod child;
 mod error;
 mod history;
+mod in_process;
 mod load;
 mod parked;
 mod participant;
@@ -73,6 +74,9 @@ pub(crate) struct BenchArgs {
     /// Instead: settle so many sagas first, and measure beside an empty journal
     #[arg(long, value_name = "N", value_parser = values::at_least_one, conflicts_with = "http")]
     history: Option<usize>,
+    /// Instead: sagas that are Rust functions in this process, beside the journal alone
+    #[arg(long, conflicts_with_all = ["http", "parked", "history", "fail_percent"])]
+    in_process: bool,
     /// Threads of the runtime, as in `settled serve`.
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::at_least_one, hide = true)]
     threads: usize,
@@ -126,7 +130,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Exit, CliError> {
 }
 
 async fn measure(args: &BenchArgs, place: &Place) -> Result<Exit, CliError> {
-    let text = if let Some(parked) = args.parked {
+    let text = if args.in_process {
+        in_process::measure(args, place).await?.write(args.format)
+    } else if let Some(parked) = args.parked {
         parked::measure(args, place, parked)
             .await?
             .write(args.format)

@@ -222,6 +222,74 @@ impl Written for ParkedReport {
     }
 }
 
+/// Sagas that are functions in this process, beside the journal alone.
+#[derive(Debug, Serialize)]
+pub(super) struct InProcessReport {
+    #[serde(serialize_with = "short")]
+    pub(super) sagas_per_s: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) p50_ms: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) p99_ms: f64,
+    /// How many sagas' batches the store alone writes in a second.
+    #[serde(serialize_with = "short")]
+    pub(super) bare_sagas_per_s: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) ratio: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) cpu_s_per_1000: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) peak_rss_mib: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) commits_per_saga: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) appends_per_saga: f64,
+    #[serde(serialize_with = "short")]
+    pub(super) mean_batch: f64,
+    /// Of the batches that the store alone wrote.
+    #[serde(serialize_with = "short")]
+    pub(super) bare_mean_batch: f64,
+    /// Memory that a saga takes whose closure is under way.
+    #[serde(serialize_with = "short")]
+    pub(super) kib_per_saga_in_flight: f64,
+    #[serde(serialize_with = "shorts")]
+    pub(super) rounds_sagas_per_s: Vec<f64>,
+    #[serde(serialize_with = "shorts")]
+    pub(super) rounds_bare_sagas_per_s: Vec<f64>,
+    pub(super) sagas: usize,
+    pub(super) steps: usize,
+    pub(super) concurrency: usize,
+    pub(super) threads: usize,
+}
+
+impl Written for InProcessReport {
+    fn text(&self) -> String {
+        format!(
+            "{} sagas of {} closures that do nothing, {} at once\n\n\
+             as sagas:            {:.0} sagas/s, p50 {:.2} ms, p99 {:.2} ms, {:.3} CPU s per 1,000\n\
+             the journal alone:   {:.0} sagas/s, the same batches written once more\n\
+             ratio:               {:.2}\n\n\
+             journal: {:.2} commits and {:.1} appends a saga, {:.0} appends a commit ({:.0} alone)\n\
+             memory: {:.1} KiB a saga under way, {:.0} MiB at most\n",
+            self.sagas,
+            self.steps,
+            self.concurrency,
+            self.sagas_per_s,
+            self.p50_ms,
+            self.p99_ms,
+            self.cpu_s_per_1000,
+            self.bare_sagas_per_s,
+            self.ratio,
+            self.commits_per_saga,
+            self.appends_per_saga,
+            self.mean_batch,
+            self.bare_mean_batch,
+            self.kib_per_saga_in_flight,
+            self.peak_rss_mib,
+        )
+    }
+}
+
 /// New sagas on a journal that is full of settled ones, beside an empty journal.
 #[derive(Debug, Serialize)]
 pub(super) struct HistoryReport {

@@ -515,7 +515,8 @@ impl<R> Engine<R> {
             return;
         };
         if !at.saga.is_function_running() {
-            if !run.stopped && run.stage != Stage::Launching {
+            // Not before it has come to everything on record: its closures are needed to go back.
+            if !run.stopped && !run.is_at_work() {
                 run.stopped = true;
                 self.out.push(Outgoing::Stop {
                     saga: no,

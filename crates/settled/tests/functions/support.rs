@@ -1,5 +1,7 @@
 //! A journal in a folder of its own, a book in which closures note what they do, and ways to wait.
 
+#![allow(dead_code, reason = "not every test file needs all of it")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
