@@ -4,19 +4,28 @@
 //!
 //! `cargo run --release --example ticket`
 
+mod world;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::Connection;
 use settled::{Call, CallError, Failure, RunError, Saga, Settled};
 use settled_examples::{Outcome, holds};
+use world::{Trouble, World, make_databases};
 
 const SEATS: u32 = 5;
 const PRICE: u32 = 30;
-const BUYERS: [&str; 7] = [
-    "buyer-1", "buyer-2", "buyer-3", "buyer-4", "buyer-5", "buyer-6", "buyer-7",
+/// Who wants a ticket, and has how much in the bank.
+const BUYERS: [(&str, u32); 7] = [
+    ("buyer-1", 100),
+    ("buyer-2", 20),
+    ("buyer-3", 100),
+    ("buyer-4", 100),
+    ("buyer-5", 100),
+    ("buyer-6", 100),
+    ("buyer-7", 100),
 ];
 
 /// Where the program is aborted: over whom, and after what.
@@ -96,12 +105,12 @@ async fn office(folder: &Path, crash: &[String]) -> Outcome {
         .journal(folder.join("settled.db"))
         .saga("buy", buy)
         .start()?;
-    for buyer in BUYERS {
+    for (buyer, _) in BUYERS {
         let sold: Result<u32, RunError> = settled.start("buy", buyer).id(buyer).result().await;
         match sold {
             Ok(number) => println!("    {buyer}: ticket {number}"),
             Err(RunError::Compensated { reason, .. }) => {
-                println!("    {buyer}: {}", reason.message)
+                println!("    {buyer}: {}", reason.message);
             }
             Err(error) => return Err(error.into()),
         }
@@ -112,7 +121,7 @@ async fn office(folder: &Path, crash: &[String]) -> Outcome {
 
 fn story() -> Outcome {
     let folder = tempfile::tempdir()?;
-    make_databases(folder.path())?;
+    make_databases(folder.path(), SEATS, &BUYERS)?;
     for (buyer, point) in CRASHES {
         println!("the office opens, and is aborted when {buyer} has come to {point:?}");
         let ended = run_office(folder.path(), &[buyer, point])?;
@@ -155,118 +164,4 @@ fn run_office(folder: &Path, crash: &[&str]) -> std::io::Result<Option<i32>> {
     let mut office = Command::new(std::env::current_exe()?);
     let status = office.arg("office").arg(folder).args(crash).status()?;
     Ok(status.code())
-}
-
-/// The railway's own database, and the bank's, which no transaction of the railway's reaches.
-#[derive(Clone)]
-struct World {
-    railway: Arc<Mutex<Connection>>,
-    bank: Arc<Mutex<Bank>>,
-    crash: Arc<[String]>,
-}
-
-impl World {
-    fn open(folder: &Path, crash: &[String]) -> rusqlite::Result<Self> {
-        let bank = Bank(Connection::open(folder.join("bank.db"))?);
-        Ok(Self {
-            railway: Arc::new(Mutex::new(Connection::open(folder.join("railway.db"))?)),
-            bank: Arc::new(Mutex::new(bank)),
-            crash: crash.into(),
-        })
-    }
-
-    /// Something that happens once for each key: it and its record are one transaction.
-    fn railway(
-        &self,
-        key: &str,
-        work: impl FnOnce(&Transaction<'_>) -> Result<u32, Trouble>,
-    ) -> Result<u32, Trouble> {
-        let mut database = self.railway.lock().unwrap_or_else(PoisonError::into_inner);
-        let tx = database.transaction()?;
-        let known = tx
-            .query_row("SELECT result FROM done WHERE key = ?", [key], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        if let Some(result) = known {
-            return Ok(result);
-        }
-        let result = work(&tx)?;
-        tx.execute("INSERT INTO done VALUES (?, ?)", (key, result))?;
-        tx.commit()?;
-        Ok(result)
-    }
-
-    fn bank(&self) -> MutexGuard<'_, Bank> {
-        self.bank.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The program ends here and now, if this is where it is to.
-    fn passes(&self, buyer: &str, point: &str) {
-        if *self.crash == [buyer, point] {
-            std::process::abort();
-        }
-    }
-}
-
-/// An outside account. To charge twice is to be charged twice; it can be asked by the number.
-struct Bank(Connection);
-
-impl Bank {
-    fn charge(&self, number: &str, account: &str) -> Result<(), Trouble> {
-        let sql = "SELECT balance FROM account WHERE name = ?";
-        let balance: u32 = self.0.query_row(sql, [account], |row| row.get(0))?;
-        if balance < PRICE {
-            return Err(Trouble::No("there is not enough money in the account"));
-        }
-        let sql = "INSERT INTO charge (number, account) VALUES (?, ?)";
-        self.0.execute(sql, [number, account])?;
-        Ok(())
-    }
-
-    fn was_charged(&self, number: &str) -> Result<Option<()>, Trouble> {
-        let sql = "SELECT 1 FROM charge WHERE number = ?";
-        Ok(self.0.query_row(sql, [number], |_| Ok(())).optional()?)
-    }
-}
-
-/// What can go wrong in a call, and what is certain then: said once, for all of them.
-enum Trouble {
-    No(&'static str),
-    Database(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Trouble> for CallError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::No(why) => Self::refused(why),
-            Trouble::Database(error) => Self::unknown(error),
-        }
-    }
-}
-
-fn make_databases(folder: &Path) -> rusqlite::Result<()> {
-    let railway = Connection::open(folder.join("railway.db"))?;
-    railway.execute_batch(
-        "CREATE TABLE train (seats INTEGER NOT NULL);
-         CREATE TABLE ticket (number INTEGER PRIMARY KEY, buyer TEXT NOT NULL);
-         CREATE TABLE done (key TEXT PRIMARY KEY, result INTEGER NOT NULL);",
-    )?;
-    railway.execute("INSERT INTO train VALUES (?)", [SEATS])?;
-    let bank = Connection::open(folder.join("bank.db"))?;
-    bank.execute_batch(
-        "CREATE TABLE account (name TEXT PRIMARY KEY, balance INTEGER NOT NULL);
-         CREATE TABLE charge (number TEXT NOT NULL, account TEXT NOT NULL);",
-    )?;
-    for buyer in BUYERS {
-        let balance = if buyer == "buyer-2" { PRICE - 1 } else { PRICE };
-        bank.execute("INSERT INTO account VALUES (?, ?)", (buyer, balance))?;
-    }
-    Ok(())
 }

@@ -3,28 +3,14 @@
 //!
 //! `cargo run --release --example order`
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod services;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use services::{Item, Order, Shop, item};
 use settled::protocol::{SagaState, StepView};
-use settled::{Call, CallError, Failure, RunError, Saga, Settled};
+use settled::{Call, Failure, RunError, Saga, Settled};
 use settled_examples::{Outcome, holds};
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Order {
-    items: Vec<Item>,
-    points: u32,
-    bonus: u32,
-    coupon: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Item {
-    sku: String,
-    quantity: u32,
-}
 
 /// The business action: read it from top to bottom, as if nothing could go wrong.
 async fn create_order(saga: Saga<Shop>, order: Order) -> Result<String, Failure> {
@@ -130,113 +116,4 @@ async fn main() -> Outcome {
         shop.books().summary(),
         "stock {bag: 2, tea: 8}, points 700, bonus 80, coupons used: SPRING".to_owned(),
     )
-}
-
-fn item(sku: &str, quantity: u32) -> Item {
-    Item {
-        sku: sku.to_owned(),
-        quantity,
-    }
-}
-
-/// The four services with their books. In real life these are clients of services elsewhere.
-#[derive(Clone, Default)]
-struct Shop(Arc<Mutex<Books>>);
-
-struct Books {
-    stock: BTreeMap<String, u32>,
-    points: u32,
-    bonus: u32,
-    coupons: Vec<String>,
-    bonus_is_down: bool,
-}
-
-impl Default for Books {
-    fn default() -> Self {
-        Self {
-            stock: BTreeMap::from([("tea".to_owned(), 10), ("bag".to_owned(), 3)]),
-            points: 1_000,
-            bonus: 100,
-            coupons: Vec::new(),
-            bonus_is_down: true,
-        }
-    }
-}
-
-impl Shop {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Books {
-    /// Takes what there is of each, and says what that was.
-    fn take(&mut self, items: &[Item]) -> Result<Vec<Item>, CallError> {
-        let mut taken = Vec::new();
-        for Item { sku, quantity } in items {
-            let left = self.stock.entry(sku.clone()).or_default();
-            let quantity = (*left).min(*quantity);
-            *left -= quantity;
-            taken.push(item(sku, quantity));
-        }
-        Ok(taken)
-    }
-
-    fn put_back(&mut self, taken: Vec<Item>) -> Result<(), CallError> {
-        for Item { sku, quantity } in taken {
-            *self.stock.entry(sku).or_default() += quantity;
-        }
-        Ok(())
-    }
-
-    fn spend_points(&mut self, points: u32) -> Result<(), CallError> {
-        let left = self.points.checked_sub(points);
-        self.points = left.ok_or_else(|| CallError::refused("too few points"))?;
-        Ok(())
-    }
-
-    fn return_points(&mut self, points: u32) -> Result<(), CallError> {
-        self.points += points;
-        Ok(())
-    }
-
-    fn spend_bonus(&mut self, bonus: u32) -> Result<(), CallError> {
-        let left = self.bonus.checked_sub(bonus);
-        self.bonus = left.ok_or_else(|| CallError::refused("too little bonus"))?;
-        Ok(())
-    }
-
-    fn return_bonus(&mut self, bonus: u32) -> Result<(), CallError> {
-        if std::mem::take(&mut self.bonus_is_down) {
-            return Err(CallError::not_sent("nobody answers at the bonus service"));
-        }
-        self.bonus += bonus;
-        Ok(())
-    }
-
-    fn redeem(&mut self, coupon: String) -> Result<(), CallError> {
-        if self.coupons.contains(&coupon) {
-            return Err(CallError::refused(format!("the coupon {coupon} is used")));
-        }
-        self.coupons.push(coupon);
-        Ok(())
-    }
-
-    fn unredeem(&mut self, coupon: &str) -> Result<(), CallError> {
-        self.coupons.retain(|used| used != coupon);
-        Ok(())
-    }
-
-    fn summary(&self) -> String {
-        let stock: Vec<String> = (self.stock.iter())
-            .map(|(sku, left)| format!("{sku}: {left}"))
-            .collect();
-        format!(
-            "stock {{{}}}, points {}, bonus {}, coupons used: {}",
-            stock.join(", "),
-            self.points,
-            self.bonus,
-            self.coupons.join(", ")
-        )
-    }
 }
