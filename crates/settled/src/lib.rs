@@ -6,6 +6,7 @@ pub mod engine;
 pub mod function;
 pub mod observe;
 pub mod participant;
+pub mod schedule;
 pub mod service;
 pub mod snapshot;
 

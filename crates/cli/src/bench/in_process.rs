@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use settled::coordinator::{CoordinatorSettings, OpenJournal};
 use settled::journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, SqliteJournal,
+    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, ScheduleChange,
+    SqliteJournal,
 };
 use settled::protocol::Timestamp;
 use settled::{Call, Failure, Saga, Settled};
@@ -120,6 +121,10 @@ impl Journal for Kept {
 
     fn last_seq(&mut self, saga: SagaNo) -> Result<u32, ReadError> {
         self.journal.last_seq(saga)
+    }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.journal.change_schedule(change)
     }
 
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {

@@ -1,4 +1,4 @@
-//! The commands that ask a running server: submit, show, list, watch, cancel, incidents.
+//! The commands that ask a running server: submit, show, list, watch, cancel, incidents, schedules.
 //!
 //! They know the API and nothing of what is behind it. Tables are for people; with `--format json`
 //! the server's own JSON is handed on as it came.
@@ -7,6 +7,7 @@ mod error;
 mod http;
 mod incidents;
 mod sagas;
+mod schedules;
 mod stream;
 mod watch;
 
@@ -29,6 +30,7 @@ pub(crate) enum ClientCommand {
     Watch(watch::WatchArgs),
     Cancel(sagas::CancelArgs),
     Incidents(incidents::IncidentsArgs),
+    Schedules(schedules::SchedulesArgs),
 }
 
 /// Which server, and how the result is written.
@@ -96,6 +98,7 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, CliError> {
         ClientCommand::Watch(args) => watch::run(args).await,
         ClientCommand::Cancel(args) => sagas::cancel(args).await,
         ClientCommand::Incidents(args) => incidents::run(args).await,
+        ClientCommand::Schedules(args) => schedules::run(args).await,
     }
 }
 

@@ -12,6 +12,7 @@ mod lock;
 mod open;
 mod prune;
 mod read;
+mod schedules;
 mod schema;
 mod search;
 mod stored;
@@ -31,6 +32,7 @@ use self::lock::Lock;
 use self::read::SqliteReader;
 use self::write::Desk;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
+use crate::schedule::ScheduleChange;
 use crate::store::{CommitError, Journal, Keeper, Opened, ReadError, Reader};
 use crate::time_text::TimeText;
 
@@ -123,6 +125,10 @@ impl Journal for SqliteJournal {
 
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
         self.desk()?.prune(before, limit)
+    }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.desk()?.change_schedule(change)
     }
 }
 

@@ -4,9 +4,11 @@ use rusqlite::{Connection, Error, OptionalExtension, Transaction, params};
 use settled_protocol::Timestamp;
 
 use super::error::read_error;
+use super::schedules;
 use super::search;
 use super::stored::{Definitions, load};
 use crate::entry::SagaNo;
+use crate::schedule::ScheduleRow;
 use crate::store::{
     Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Page, ReadError, Reader, SagaFilter,
     SagaKey, Snapshot, StoredSaga,
@@ -105,6 +107,14 @@ impl Reader for SqliteReader {
         self.at_once(|transaction, _| {
             snapshot(transaction, now).map_err(|error| read_error(&error))
         })
+    }
+
+    fn schedules(&mut self) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError> {
+        schedules::all(&self.connection)
+    }
+
+    fn schedule(&mut self, name: &str) -> Result<Option<ScheduleRow>, ReadError> {
+        schedules::one(&self.connection, name)
     }
 }
 

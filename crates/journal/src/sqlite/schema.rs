@@ -11,7 +11,7 @@ pub(super) const APPLICATION_ID: i64 = 0x5374_746c;
 
 /// How to get from each version to the next; version n is what the first n of these have made.
 /// Those that were ever released are never changed.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -128,4 +128,26 @@ CREATE VIEW attempt AS
    AND ended.step = began.step AND ended.direction = began.direction
    AND ended.attempt = began.attempt
   WHERE began.kind = 'attempt_started';
+";
+
+/// Schedules. Each row is of one moment and written whole.
+const V2: &str = "
+CREATE TABLE schedule (
+  name           TEXT PRIMARY KEY,
+  document       TEXT NOT NULL,
+  created_at     TEXT NOT NULL,
+  updated_at     TEXT NOT NULL,
+  anchor_at      TEXT NOT NULL,
+  decided_until  TEXT NOT NULL,
+  next_due_at    TEXT,
+  waiting_due_at TEXT,
+  last_due_at    TEXT,
+  last_saga      TEXT,
+  triggered_saga TEXT,
+  triggered_at   TEXT,
+  runs           INTEGER NOT NULL,
+  missed         INTEGER NOT NULL,
+  overlapped     INTEGER NOT NULL,
+  error          TEXT
+) STRICT;
 ";

@@ -91,7 +91,7 @@ impl Desk {
     }
 
     /// Does `work` in one transaction, durably or not at all.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         work: impl FnOnce(&Connection, &mut Memory) -> Result<T, Error>,
     ) -> Result<T, CommitError> {

@@ -45,6 +45,7 @@ pub(super) async fn openapi() -> Response {
     tags(
         (name = "sagas", description = "Business actions over several calls"),
         (name = "incidents", description = "What needs a person"),
+        (name = "schedules", description = "Sagas that start by the clock"),
         (name = "system", description = "How the process is"),
     ),
     paths(
@@ -58,6 +59,11 @@ pub(super) async fn openapi() -> Response {
         super::incidents::show,
         super::resolve::one,
         super::resolve::many,
+        super::schedules::put,
+        super::schedules::list,
+        super::schedules::show,
+        super::schedules::delete,
+        super::schedules::trigger,
         super::system::healthz,
         super::system::readyz,
         super::system::metrics,
@@ -294,6 +300,37 @@ struct IncidentFilterDocument {
     step: Option<String>,
     /// Whose request went to this `host` or `host:port`.
     participant: Option<String>,
+}
+
+/// When to run a saga, and which: either `cron` or `every` says when.
+#[derive(ToSchema)]
+#[schema(as = ScheduleDocument)]
+pub(super) struct ScheduleDocument {
+    /// Five fields (minute, hour, day of month, month, day of week), or a nickname such as `@daily`.
+    #[schema(example = "0 */4 * * *")]
+    cron: Option<String>,
+    /// The time zone of `cron`; `UTC` where it is left out.
+    #[schema(example = "Asia/Shanghai")]
+    timezone: Option<String>,
+    /// An interval of whole seconds, counted from when it was put.
+    every: Option<String>,
+    /// The saga to run: a submission without an `id`.
+    saga: Submission,
+    /// What becomes of due times at which nobody ran: left out, or one run for all of them.
+    #[schema(schema_with = words::missed)]
+    missed: Option<String>,
+    /// What becomes of a due time at which an earlier run is not settled: left out, or its run waits.
+    #[schema(schema_with = words::overlap)]
+    overlap: Option<String>,
+}
+
+/// A run out of turn.
+#[derive(ToSchema)]
+#[schema(as = Trigger)]
+pub(super) struct TriggerDocument {
+    /// The same id is the same run; a new one where it is left out.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,50}$")]
+    id: Option<String>,
 }
 
 /// A submission that shows what there is.

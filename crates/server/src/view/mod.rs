@@ -5,6 +5,7 @@
 mod event;
 mod incident;
 mod saga;
+mod schedule;
 pub(crate) mod words;
 
 use serde::{Serialize, Serializer};
@@ -14,6 +15,7 @@ use settled::snapshot::SagaSnapshot;
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use incident::{IncidentView, IncidentsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
+pub(crate) use schedule::{ScheduleView, SchedulesView};
 
 /// A moment as RFC 3339 in UTC, with microseconds.
 #[derive(Clone, Copy, Debug)]

@@ -10,5 +10,6 @@ mod incidents;
 mod limits;
 mod measured;
 mod sagas;
+mod schedules;
 mod shutdown;
 mod support;

@@ -31,6 +31,7 @@ pub struct Coordinator {
     pub(super) health: watch::Receiver<Health>,
     pub(super) stats: Arc<CommitStats>,
     pub(super) load: Arc<Load>,
+    pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
 }
 
 /// A submission that was taken.

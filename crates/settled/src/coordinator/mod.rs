@@ -8,6 +8,7 @@ mod driver;
 mod handle;
 mod readers;
 mod runs;
+mod schedules;
 
 use std::sync::Arc;
 

@@ -63,6 +63,7 @@ mod path;
 mod program;
 mod raw;
 mod request;
+mod schedule;
 mod span;
 mod template;
 mod value;
@@ -82,6 +83,7 @@ mod tests;
 
 pub use cache::Definitions;
 pub use invalid::{Invalid, Unmakeable};
+pub(crate) use schedule::ScheduleFields;
 
 /// A document that asks for a saga, checked and compiled.
 #[derive(Clone, Debug)]

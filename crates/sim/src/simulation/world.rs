@@ -291,7 +291,14 @@ impl World {
                     limit,
                 });
             }
-            Outgoing::Publish { .. } | Outgoing::Drained => {}
+            // There are no functions in these worlds.
+            Outgoing::Launch(_)
+            | Outgoing::Resume { .. }
+            | Outgoing::Invoke { .. }
+            | Outgoing::Stop { .. }
+            | Outgoing::Halt { .. }
+            | Outgoing::Publish { .. }
+            | Outgoing::Drained => {}
         }
     }
 
