@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
 use settled::{Call, CallError, Failure, Operation, OperationPolicy, Propagation, Saga, Settled};
 use settled_examples::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -80,7 +81,17 @@ pub(crate) async fn run(folder: &Path, platform: &str) -> Outcome {
         .saga("shelve-job", shelve_job)
         .operation("shelve", Shelve)
         .start()?;
-    let job = settled.start("shelve-job", &()).id("shelve-job.today");
+    let coordinator = settled.coordinator();
+    let schedule = json!({"every": "4h", "saga": {"function": "shelve-job", "input": null}});
+    let schedule = schedule.to_string();
+    coordinator
+        .put_schedule("shelve", schedule.as_bytes())
+        .await?;
+    // Nobody is to wait four hours here. The same id is the same run, also after a restart.
+    let run = coordinator
+        .trigger_schedule("shelve", Some("today"))
+        .await?;
+    let job = settled.start("shelve-job", &()).id(&*run.saga.id);
     let shelved: usize = job.result().await?;
     println!("  the job is done: {shelved} on the shelf");
     settled.shutdown(Duration::from_secs(5)).await;
