@@ -158,7 +158,7 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Limits, and how long settled sagas are kept: for ever unless said otherwise.
+    /// Limits, and how long settled sagas are kept.
     pub fn settings(mut self, settings: CoordinatorSettings) -> Self {
         self.settings = settings;
         self
