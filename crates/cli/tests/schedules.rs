@@ -1,5 +1,7 @@
 //! `settled schedules` against a real server, and what is left of a schedule when the server dies.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! The same random operations on the SQLite journal and on the plain model in memory: every answer
-//! must be the same, and so must everything that can be read.
+//! must be the same, and so must everything that can be read. Once with the journal in a file of its own,
+//! and once within a database that somebody else writes to meanwhile.
 
 #![allow(
     clippy::doc_markdown,
@@ -20,7 +21,26 @@ use settled_journal::{
 use settled_protocol::{SagaState, Timestamp};
 use support::{Known, arbitrary};
 
+/// How the journal is opened.
+type Open = fn(&Path) -> SqliteJournal;
+
+fn alone(path: &Path) -> SqliteJournal {
+    SqliteJournal::open(path).unwrap()
+}
+
+/// With a table of the service's own beside it, which has grown a little each time.
+fn within(path: &Path) -> SqliteJournal {
+    let service = rusqlite::Connection::open(path).unwrap();
+    service
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS event (mine TEXT); INSERT INTO event VALUES ('x');",
+        )
+        .unwrap();
+    SqliteJournal::open_within(path).unwrap()
+}
+
 struct World {
+    open: Open,
     random: Rng,
     folder: tempfile::TempDir,
     path: PathBuf,
@@ -33,11 +53,12 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, open: Open) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.db");
-        let sqlite = SqliteJournal::open(&path).unwrap();
+        let sqlite = open(&path);
         Self {
+            open,
             random: Rng::with_seed(seed),
             folder,
             path,
@@ -181,7 +202,7 @@ impl World {
             0 => self.sqlite().reopen().unwrap(),
             1 => {
                 self.sqlite = None;
-                self.sqlite = Some(SqliteJournal::open(&self.path).unwrap());
+                self.sqlite = Some((self.open)(&self.path));
             }
             _ => {
                 // As after a power cut: what the files hold now, and nobody closed them.
@@ -195,7 +216,7 @@ impl World {
                 if Path::new(&wal(&self.path)).exists() {
                     std::fs::copy(wal(&self.path), wal(&copy)).unwrap();
                 }
-                self.sqlite = Some(SqliteJournal::open(&copy).unwrap());
+                self.sqlite = Some((self.open)(&copy));
                 self.path = copy;
             }
         }
@@ -293,8 +314,8 @@ impl World {
     }
 }
 
-fn run(seed: u64, rounds: u32) {
-    let mut world = World::new(seed);
+fn run(seed: u64, rounds: u32, open: Open) {
+    let mut world = World::new(seed, open);
     for round in 0..rounds {
         match world.random.u8(0..40) {
             0 => world.prune(),
@@ -322,6 +343,14 @@ fn run(seed: u64, rounds: u32) {
 fn sqlite_answers_as_the_model_does() {
     for seed in 0..8 {
         println!("seed {seed}");
-        run(seed, 500);
+        run(seed, 500, alone);
+    }
+}
+
+#[test]
+fn within_somebody_elses_database_it_answers_the_same() {
+    for seed in 100..104 {
+        println!("seed {seed}");
+        run(seed, 500, within);
     }
 }

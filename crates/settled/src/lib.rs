@@ -58,6 +58,7 @@ pub mod coordinator;
 pub mod definition;
 pub mod engine;
 pub mod function;
+pub mod local;
 pub mod observe;
 pub mod participant;
 pub mod schedule;

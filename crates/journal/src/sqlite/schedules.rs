@@ -7,74 +7,82 @@ use rusqlite::{Connection, Error, OptionalExtension, Row, params};
 use settled_protocol::{Json, Timestamp};
 
 use super::error::read_error;
+use super::names::Texts;
 use super::write::Desk;
 use crate::schedule::{ScheduleChange, ScheduleRow};
 use crate::store::{CommitError, ReadError};
 use crate::time_text::{self, TimeText};
 
-const PUT: &str = "
-    INSERT OR REPLACE INTO schedule
+pub(super) const PUT: &str = "
+    INSERT OR REPLACE INTO @schedule
       (name, document, created_at, updated_at, anchor_at, decided_until, next_due_at,
        waiting_due_at, last_due_at, last_saga, triggered_saga, triggered_at, runs, missed,
        overlapped, error)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-const REMOVE: &str = "DELETE FROM schedule WHERE name = ?1";
-const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM schedule WHERE name = ?1)";
-const ALL: &str = "
+pub(super) const REMOVE: &str = "DELETE FROM @schedule WHERE name = ?1";
+pub(super) const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM @schedule WHERE name = ?1)";
+pub(super) const ALL: &str = "
     SELECT name, document, created_at, updated_at, anchor_at, decided_until, next_due_at,
            waiting_due_at, last_due_at, last_saga, triggered_saga, triggered_at, runs, missed,
            overlapped, error
-    FROM schedule ORDER BY name";
-const ONE: &str = "
+    FROM @schedule ORDER BY name";
+pub(super) const ONE: &str = "
     SELECT name, document, created_at, updated_at, anchor_at, decided_until, next_due_at,
            waiting_due_at, last_due_at, last_saga, triggered_saga, triggered_at, runs, missed,
            overlapped, error
-    FROM schedule WHERE name = ?1";
+    FROM @schedule WHERE name = ?1";
 
 impl Desk {
     pub(super) fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.transact(|connection, _| match change {
-            ScheduleChange::Put(row) => put(connection, row),
+        self.transact(|connection, texts, _| match change {
+            ScheduleChange::Put(row) => put(connection, texts, row),
             ScheduleChange::Remove(name) => {
-                let removed = connection.prepare_cached(REMOVE)?.execute([name])?;
+                let removed = connection
+                    .prepare_cached(&texts.remove_schedule)?
+                    .execute([name])?;
                 Ok(removed > 0)
             }
         })
     }
 }
 
-fn put(connection: &Connection, row: &ScheduleRow) -> Result<bool, Error> {
+fn put(connection: &Connection, texts: &Texts, row: &ScheduleRow) -> Result<bool, Error> {
     let there = connection
-        .prepare_cached(IS_THERE)?
+        .prepare_cached(&texts.schedule_is_there)?
         .query_row([&row.name], |found| found.get(0))?;
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    connection.prepare_cached(PUT)?.execute(params![
-        row.name,
-        row.document.as_str(),
-        TimeText::new(row.created_at),
-        TimeText::new(row.updated_at),
-        TimeText::new(row.anchor_at),
-        TimeText::new(row.decided_until),
-        row.next_due_at.map(TimeText::new),
-        row.waiting_due_at.map(TimeText::new),
-        row.last_due_at.map(TimeText::new),
-        row.last_saga,
-        row.triggered_saga,
-        row.triggered_at.map(TimeText::new),
-        count(row.runs),
-        count(row.missed),
-        count(row.overlapped),
-        row.error,
-    ])?;
+    connection
+        .prepare_cached(&texts.put_schedule)?
+        .execute(params![
+            row.name,
+            row.document.as_str(),
+            TimeText::new(row.created_at),
+            TimeText::new(row.updated_at),
+            TimeText::new(row.anchor_at),
+            TimeText::new(row.decided_until),
+            row.next_due_at.map(TimeText::new),
+            row.waiting_due_at.map(TimeText::new),
+            row.last_due_at.map(TimeText::new),
+            row.last_saga,
+            row.triggered_saga,
+            row.triggered_at.map(TimeText::new),
+            count(row.runs),
+            count(row.missed),
+            count(row.overlapped),
+            row.error,
+        ])?;
     Ok(there)
 }
 
 /// Every row, in order of its name.
 pub(super) fn all(
     connection: &Connection,
+    texts: &Texts,
 ) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError> {
     let store = |error: Error| read_error(&error);
-    let mut statement = connection.prepare_cached(ALL).map_err(store)?;
+    let mut statement = connection
+        .prepare_cached(&texts.all_schedules)
+        .map_err(store)?;
     let mut rows = statement.query([]).map_err(store)?;
     let mut all = Vec::new();
     while let Some(row) = rows.next().map_err(store)? {
@@ -84,9 +92,13 @@ pub(super) fn all(
 }
 
 /// One row.
-pub(super) fn one(connection: &Connection, name: &str) -> Result<Option<ScheduleRow>, ReadError> {
+pub(super) fn one(
+    connection: &Connection,
+    texts: &Texts,
+    name: &str,
+) -> Result<Option<ScheduleRow>, ReadError> {
     connection
-        .prepare_cached(ONE)
+        .prepare_cached(&texts.one_schedule)
         .and_then(|mut statement| statement.query_row([name], |row| Ok(read(row))).optional())
         .map_err(|error| read_error(&error))?
         .transpose()

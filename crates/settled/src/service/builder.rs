@@ -63,6 +63,7 @@ pub struct Builder<S> {
 
 enum Journal {
     File(PathBuf),
+    Within(PathBuf),
     Open(OpenJournal),
 }
 
@@ -81,6 +82,13 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     /// Keeps the journal in a SQLite file of its own, which is made where it is not there.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
         self.journal = Some(Journal::File(path.into()));
+        self
+    }
+
+    /// Keeps the journal within the service's own SQLite database, in tables that begin with
+    /// `settled_`. The database is put into the mode with a write-ahead log.
+    pub fn journal_within(mut self, path: impl Into<PathBuf>) -> Self {
+        self.journal = Some(Journal::Within(path.into()));
         self
     }
 
@@ -177,13 +185,8 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         }
         let journal = match self.journal.ok_or(SetupError::NoJournal)? {
             Journal::Open(journal) => journal,
-            Journal::File(path) => {
-                let writer = SqliteJournal::open(path)?;
-                OpenJournal {
-                    keeper: Arc::new(writer.keeper()),
-                    writer: Box::new(writer),
-                }
-            }
+            Journal::File(path) => open(SqliteJournal::open(path)?),
+            Journal::Within(path) => open(SqliteJournal::open_within(path)?),
         };
         let definitions = Definitions::with_functions(self.registry.definitions());
         let registry = Arc::new(self.registry);
@@ -197,5 +200,12 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         let coordinator = Coordinator::start_with(journal, work, self.observer, self.settings)?;
         ready.set(&coordinator);
         Ok(Settled { coordinator })
+    }
+}
+
+fn open(writer: SqliteJournal) -> OpenJournal {
+    OpenJournal {
+        keeper: Arc::new(writer.keeper()),
+        writer: Box::new(writer),
     }
 }

@@ -18,6 +18,7 @@
 
 mod apart;
 mod builder;
+mod outbox;
 mod start;
 
 use std::time::Duration;

@@ -151,7 +151,26 @@ impl Start {
         })
     }
 
-    fn own_id(&mut self) -> String {
+    /// The saga as a document, as it would be sent to the HTTP API. What is wrong with it is found
+    /// out here, and not when it is submitted.
+    pub(super) fn document(&self, id: &str) -> Result<String, StartError> {
+        let submission = self.submission(id)?;
+        let text = |text: &str| Json::string(text);
+        let mut document = format!(
+            "{{\"id\":{},\"function\":{},\"input\":{}",
+            text(id).as_str(),
+            text(&self.function).as_str(),
+            submission.input.as_str(),
+        );
+        if let Some(deadline) = submission.deadline {
+            document.push_str(",\"deadline\":");
+            document.push_str(text(&deadline.to_string()).as_str());
+        }
+        document.push('}');
+        Ok(document)
+    }
+
+    pub(super) fn own_id(&mut self) -> String {
         self.id
             .get_or_insert_with(|| uuid::Uuid::now_v7().to_string())
             .clone()

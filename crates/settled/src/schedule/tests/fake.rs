@@ -274,7 +274,8 @@ impl Rig {
     /// Ends it, whatever it is at.
     pub(super) async fn stop(mut self) -> Fake {
         drop(self.stop.take());
-        self.task.await.unwrap();
+        let ended = tokio::time::timeout(std::time::Duration::from_mins(1), self.task).await;
+        ended.expect("it ends when it is told to").unwrap();
         self.fake
     }
 
