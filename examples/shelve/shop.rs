@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use serde_json::json;
-use settled::{Call, CallError, Failure, Operation, OperationPolicy, Propagation, Saga, Settled};
+use settled::{
+    Call, CallError, Failure, Operation, OperationPolicy, Propagation, Saga, Settled, local,
+};
 use settled_examples::Outcome;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -118,28 +120,19 @@ impl Shop {
         read().map_err(CallError::not_sent)
     }
 
-    /// The goods, the number of goods on the shelf, and the operation's number: all in one
+    /// The goods, how many are on the shelf, and the number under which this is recorded: all in one
     /// transaction, so that what runs again finds the number and does nothing.
     fn record(&self, number: &str, goods: &str, listing: &str) -> Result<(), CallError> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut record = || -> rusqlite::Result<()> {
-            let transaction = database.transaction()?;
-            let known = transaction
-                .query_row("SELECT 1 FROM recorded WHERE number = ?", [number], |_| {
-                    Ok(())
-                })
-                .optional()?;
-            if known.is_none() {
-                transaction.execute(
-                    "UPDATE goods SET listing = ? WHERE name = ?",
-                    params![listing, goods],
-                )?;
-                transaction.execute("UPDATE shop SET on_shelf = on_shelf + 1", [])?;
-                transaction.execute("INSERT INTO recorded (number) VALUES (?)", [number])?;
-            }
-            transaction.commit()
-        };
-        record().map_err(CallError::unknown)
+        let recorded = local::rusqlite::once(&mut database, number, |tx| {
+            tx.execute(
+                "UPDATE goods SET listing = ? WHERE name = ?",
+                [listing, goods],
+            )?;
+            tx.execute("UPDATE shop SET on_shelf = on_shelf + 1", [])?;
+            Ok::<_, rusqlite::Error>(())
+        });
+        recorded.map_err(CallError::unknown)
     }
 
     /// One line to the platform and one line back.
@@ -162,14 +155,14 @@ impl Shop {
 }
 
 /// Makes the shop's database, with goods that are not on the shelf yet.
-pub(crate) fn make_database(folder: &Path, goods: &[&str]) -> rusqlite::Result<()> {
-    let database = Connection::open(folder.join("shop.db"))?;
+pub(crate) fn make_database(folder: &Path, goods: &[&str]) -> Outcome {
+    let mut database = Connection::open(folder.join("shop.db"))?;
     database.execute_batch(
         "CREATE TABLE goods (name TEXT PRIMARY KEY, listing TEXT);
          CREATE TABLE shop (on_shelf INTEGER NOT NULL);
-         CREATE TABLE recorded (number TEXT PRIMARY KEY);
          INSERT INTO shop VALUES (0);",
     )?;
+    local::rusqlite::create_tables(&mut database)?;
     for goods in goods {
         database.execute("INSERT INTO goods (name) VALUES (?)", [goods])?;
     }

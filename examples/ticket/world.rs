@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use settled::CallError;
+use settled::local::{self, OnceError};
+
+use settled_examples::Outcome;
 
 use super::PRICE;
 
@@ -33,19 +36,11 @@ impl World {
         work: impl FnOnce(&Transaction<'_>) -> Result<u32, Trouble>,
     ) -> Result<u32, Trouble> {
         let mut database = self.railway.lock().unwrap_or_else(PoisonError::into_inner);
-        let tx = database.transaction()?;
-        let known = tx
-            .query_row("SELECT result FROM done WHERE key = ?", [key], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        if let Some(result) = known {
-            return Ok(result);
-        }
-        let result = work(&tx)?;
-        tx.execute("INSERT INTO done VALUES (?, ?)", (key, result))?;
-        tx.commit()?;
-        Ok(result)
+        local::rusqlite::once(&mut database, key, work).map_err(|error| match error {
+            OnceError::Work(trouble) => trouble,
+            OnceError::Local(error) => Trouble::Database(error.to_string()),
+            OnceError::Unknown { why, .. } => Trouble::Database(why),
+        })
     }
 
     pub(crate) fn bank(&self) -> MutexGuard<'_, Bank> {
@@ -84,12 +79,12 @@ impl Bank {
 /// What can go wrong in a call, and what is certain then: said once, for all of them.
 pub(crate) enum Trouble {
     No(&'static str),
-    Database(rusqlite::Error),
+    Database(String),
 }
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
+        Self::Database(error.to_string())
     }
 }
 
@@ -103,17 +98,13 @@ impl From<Trouble> for CallError {
 }
 
 /// Makes both databases: seats, and what each buyer has in the bank.
-pub(crate) fn make_databases(
-    folder: &Path,
-    seats: u32,
-    accounts: &[(&str, u32)],
-) -> rusqlite::Result<()> {
-    let railway = Connection::open(folder.join("railway.db"))?;
+pub(crate) fn make_databases(folder: &Path, seats: u32, accounts: &[(&str, u32)]) -> Outcome {
+    let mut railway = Connection::open(folder.join("railway.db"))?;
     railway.execute_batch(
         "CREATE TABLE train (seats INTEGER NOT NULL);
-         CREATE TABLE ticket (number INTEGER PRIMARY KEY, buyer TEXT NOT NULL);
-         CREATE TABLE done (key TEXT PRIMARY KEY, result INTEGER NOT NULL);",
+         CREATE TABLE ticket (number INTEGER PRIMARY KEY, buyer TEXT NOT NULL);",
     )?;
+    local::rusqlite::create_tables(&mut railway)?;
     railway.execute("INSERT INTO train VALUES (?)", [seats])?;
     let bank = Connection::open(folder.join("bank.db"))?;
     bank.execute_batch(

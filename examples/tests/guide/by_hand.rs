@@ -32,7 +32,7 @@ fn shelve_job(database: &mut Connection, platform: &Platform, goods: &str) -> ru
     shelve_operation(database, platform, number, goods)
 }
 
-/// Committed by itself, whatever comes after: REQUIRES_NEW.
+/// Committed by itself, whatever comes after (`REQUIRES_NEW`).
 fn start_shelve(database: &mut Connection, goods: &str) -> rusqlite::Result<i64> {
     let tx = database.transaction()?;
     tx.execute(

@@ -32,7 +32,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     fn note(&self, note: String) {
-        self.notes.lock().unwrap().push(note);
+        self.notes.lock().expect("no panic before").push(note);
     }
 
     async fn deduct(&self, key: &str, items: Vec<String>) -> Result<Vec<String>, CallError> {

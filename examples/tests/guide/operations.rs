@@ -1,9 +1,11 @@
 //! One call that cannot be rolled back, and the program's own database.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
+use settled::local::{self, OutboxOptions};
 use settled::{Call, CallError, OnRefusal, Operation, OperationPolicy, Settled};
 
 struct Shelve;
@@ -26,8 +28,7 @@ impl Operation<Shop> for Shelve {
         goods: String,
         listing: String,
     ) -> Result<(), CallError> {
-        let recorded = call.state().record(call.key(), &goods, &listing);
-        recorded.map_err(CallError::unknown)
+        call.state().record(call.key(), &goods, &listing)
     }
 
     fn policy(&self) -> OperationPolicy {
@@ -47,20 +48,17 @@ struct Shop {
 }
 
 impl Shop {
-    fn record(&self, key: &str, goods: &str, listing: &str) -> rusqlite::Result<()> {
+    fn record(&self, key: &str, goods: &str, listing: &str) -> Result<(), CallError> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let tx = database.transaction()?;
-        let known = tx
-            .query_row("SELECT 1 FROM recorded WHERE key = ?", [key], |_| Ok(()))
-            .optional()?;
-        if known.is_none() {
+        let recorded = local::rusqlite::once(&mut database, key, |tx| {
             tx.execute(
                 "UPDATE goods SET listing = ? WHERE name = ?",
                 [listing, goods],
             )?;
-            tx.execute("INSERT INTO recorded (key) VALUES (?)", [key])?;
-        }
-        tx.commit()
+            Ok::<_, rusqlite::Error>(())
+        });
+        // Nothing was committed, or nobody knows: either way the key tells when it is done again.
+        recorded.map_err(CallError::unknown)
     }
 }
 
@@ -82,7 +80,7 @@ impl Platform {
     }
 }
 
-async fn run(shop: Shop, journal: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(shop: Shop, journal: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let settled = Settled::with_state(shop)
         .journal(journal)
         .operation("shelve", Shelve)
@@ -97,20 +95,39 @@ async fn run(shop: Shop, journal: &std::path::Path) -> Result<(), Box<dyn std::e
     Ok(())
 }
 
+async fn with_the_write(settled: &Settled, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut database = Connection::open(path)?;
+    local::rusqlite::create_tables(&mut database)?;
+    // Once, when the program starts; kept for as long as it runs.
+    let store = local::rusqlite::OutboxFile::open(path)?;
+    let outbox = settled.outbox(store, OutboxOptions::default());
+
+    let row = settled.start("shelve", "lamp").id("shelve-4712").row()?;
+    let tx = database.transaction()?;
+    tx.execute("INSERT INTO goods (name) VALUES ('lamp')", [])?;
+    let position = local::rusqlite::enqueue(&tx, &row)?;
+    tx.commit()?;
+    outbox.handle().pending(position).committed();
+
+    outbox.stop().await;
+    Ok(())
+}
+
+fn database(path: &Path) -> Connection {
+    let mut database = Connection::open(path).expect("a database can be opened");
+    local::rusqlite::create_tables(&mut database).expect("tables can be made");
+    let goods = "CREATE TABLE goods (name TEXT, listing TEXT);
+                 INSERT INTO goods (name) VALUES ('lamp');";
+    database.execute_batch(goods).expect("tables can be made");
+    database
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_asked_about() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Connection::open_in_memory().unwrap();
-    database
-        .execute_batch(
-            "CREATE TABLE goods (name TEXT, listing TEXT);
-             CREATE TABLE recorded (key TEXT PRIMARY KEY);
-             INSERT INTO goods (name) VALUES ('lamp');",
-        )
-        .unwrap();
     let shop = Shop {
         platform: Platform::default(),
-        database: Arc::new(Mutex::new(database)),
+        database: Arc::new(Mutex::new(database(&folder.path().join("shop.db")))),
     };
     run(shop.clone(), &folder.path().join("settled.db"))
         .await
@@ -123,4 +140,39 @@ async fn a_lost_answer_is_asked_about() {
         .query_row("SELECT listing FROM goods", [], |row| row.get(0))
         .unwrap();
     assert_eq!(listing, "listing-1");
+}
+
+#[tokio::test]
+async fn a_saga_is_started_with_the_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let shop = Shop {
+        platform: Platform::default(),
+        database: Arc::new(Mutex::new(database(&path))),
+    };
+    let settled = Settled::with_state(shop)
+        .journal(folder.path().join("settled.db"))
+        .operation("shelve", Shelve)
+        .start()
+        .unwrap();
+    with_the_write(&settled, &path).await.unwrap();
+    // The outbox may have ended before it came to the row: then the next one does.
+    let store = local::rusqlite::OutboxFile::open(&path).unwrap();
+    let outbox = settled.outbox(store, OutboxOptions::default());
+    let shelved = async {
+        while settled
+            .coordinator()
+            .saga("shelve-4712")
+            .await
+            .unwrap()
+            .is_none()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), shelved)
+        .await
+        .unwrap();
+    outbox.stop().await;
+    settled.shutdown(Duration::from_secs(1)).await;
 }

@@ -39,7 +39,7 @@ async fn schedule_it(settled: &Settled) -> Done {
 
 async fn limit_it(settled: &Settled) -> Done {
     let start = settled.start("greet", "you").id("greet-2");
-    let started = start.deadline(Duration::from_secs(60)).await?;
+    let started = start.deadline(Duration::from_mins(1)).await?;
     settled
         .coordinator()
         .cancel(started.id(), "the customer")

@@ -144,7 +144,7 @@ async fn with_approval(saga: Saga<Bank>, charge: Charge) -> Result<String, Failu
             Err::<String, _>(CallError::pending())
         })
         .on_unknown(OnUnknown::Retry)
-        .callback_timeout(Duration::from_secs(3 * 24 * 60 * 60))
+        .callback_timeout(Duration::from_hours(72))
         .await?;
     Ok(approved)
 }
@@ -153,7 +153,7 @@ async fn ask_for_approval(_: &Charge, _token: &str) -> Result<(), CallError> {
     Ok(())
 }
 
-async fn set_up(folder: &std::path::Path) -> Settled {
+fn set_up(folder: &std::path::Path) -> Settled {
     Settled::with_state(Bank)
         .journal(folder.join("settled.db"))
         .saga("pay", pay)
@@ -163,13 +163,13 @@ async fn set_up(folder: &std::path::Path) -> Settled {
         .saga("publish", publish)
         .saga("with-approval", with_approval)
         .start()
-        .unwrap()
+        .expect("it is set up right")
 }
 
 #[tokio::test]
 async fn they_come_to_their_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let settled = set_up(folder.path()).await;
+    let settled = set_up(folder.path());
     let charge = Charge {
         account: "7".to_owned(),
         cents: 100,
