@@ -91,8 +91,8 @@ pub trait Operation<S>: Send + Sync + 'static {
 
     /// Records the result in the program's own database: run after the call, and after the platform
     /// said that it had happened. It may run again, with the same [`Call::key`]; recording that key
-    /// in the same transaction makes it take effect once. [`Call::key`] is the record's own here,
-    /// another one than the call's.
+    /// in the same transaction makes it take effect once: see [`local::once`](crate::local::once()). The
+    /// key is the record's own here, another one than the call's.
     fn record(
         &self,
         call: Call<S>,
