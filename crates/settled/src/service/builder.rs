@@ -107,8 +107,9 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Registers a function under a name. Sagas on record are found by that name: it stays the same
-    /// while there are any.
+    /// Registers a function under a name of 1 to 128 characters of `A-Za-z0-9._:-`. Sagas on record are
+    /// found by that name: it stays the same while there are any. A name that is none, or that is taken,
+    /// is told by [`Builder::start`].
     pub fn saga<F, Fut, I, T, E>(self, name: &str, function: F) -> Self
     where
         F: Fn(Saga<S>, I) -> Fut + Send + Sync + 'static,
@@ -162,13 +163,13 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     }
 
     /// Makes the HTTP calls of sagas that are documents rather than functions. Without this they
-    /// wait.
+    /// wait. Programs whose sagas are all functions need none.
     pub fn http(mut self, participants: HttpParticipants) -> Self {
         self.participants = Some(participants);
         self
     }
 
-    /// Is told what happens.
+    /// Is told what happens, for logs and metrics; nobody unless said otherwise.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
         self
