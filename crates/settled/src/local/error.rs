@@ -75,7 +75,7 @@ impl LocalError {
     }
 }
 
-/// Why [`once`](super::once) gave no result.
+/// Why [`once`](super::once()) gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum OnceError<E> {
     /// The work failed, and what it did was rolled back.

@@ -5,7 +5,7 @@
 //! between the commit and the journal's knowing of it, and the step runs again. Here its result is
 //! written into the same transaction as what it did, under the step's idempotency key. Then either
 //! both are there or neither is, and whoever comes again with the same key finds the result and does
-//! nothing. That is [`once`].
+//! nothing. That is [`once()`].
 //!
 //! The other way round, a saga is to be started with a business write: if and only if that commits.
 //! [`LocalTransaction::enqueue`] writes the submission into the same transaction, and an [`Outbox`]
@@ -42,7 +42,7 @@
 //!
 //! # What it never does
 //!
-//! * It never takes an error at COMMIT for an answer. The commit may have happened; [`once`] goes and
+//! * It never takes an error at COMMIT for an answer. The commit may have happened; [`once()`] goes and
 //!   looks, in a way that waits for the end of the transaction in question.
 //! * It never gives a half-done transaction back to a pool. `sqlx` 0.9.0 leaves a transaction open in
 //!   the pool where `begin()` is dropped midway; here a connection goes back only when its transaction

@@ -27,7 +27,7 @@ each!(
 );
 
 /// So long that no test waits for it.
-const NEVER: Duration = Duration::from_secs(600);
+const NEVER: Duration = Duration::from_mins(10);
 
 type Seen = Arc<Mutex<Vec<String>>>;
 

@@ -168,7 +168,7 @@ impl PostgresPlace {
         Ok(place)
     }
 
-    fn config(&self, port: u16, database: &str) -> tokio_postgres::Config {
+    fn config(port: u16, database: &str) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         config
             .host("127.0.0.1")
@@ -179,7 +179,7 @@ impl PostgresPlace {
     }
 
     async fn client(&self, database: &str) -> tokio_postgres::Client {
-        let config = self.config(self.server.port(), database);
+        let config = Self::config(self.server.port(), database);
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
@@ -269,7 +269,7 @@ impl Place for TokioPostgres {
     }
 
     async fn pool(&self, connections: u32) -> Self::Pool {
-        let config = self.0.config(self.0.proxy.port(), &self.0.database);
+        let config = PostgresPlace::config(self.0.proxy.port(), &self.0.database);
         let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
         deadpool_postgres::Pool::builder(manager)
             .max_size(connections as usize)
