@@ -1,6 +1,8 @@
 //! Sagas as async functions, on a real coordinator: what is called, what is given back from the
 //! record, what is undone.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 #[path = "functions/support.rs"]
 mod support;
 
@@ -296,9 +298,10 @@ async fn a_changed_function_is_found_out_and_never_calls() {
     async fn wait(saga: &Saga<Book>, name: &str) -> Result<(), Failure> {
         let step = saga.step(name).action(async |call: Call<Book>, ()| {
             call.state().note("wait".to_owned());
-            match call.state().is_down() {
-                true => Err(CallError::not_sent("down")),
-                false => Ok(()),
+            if call.state().is_down() {
+                Err(CallError::not_sent("down"))
+            } else {
+                Ok(())
             }
         });
         Ok(step.retry(quick(1_000)).await?)
@@ -377,18 +380,19 @@ async fn a_result_that_no_longer_fits_its_type_is_an_incident_with_the_stored_js
 
 #[tokio::test]
 async fn a_saga_whose_function_is_not_registered_waits_and_is_reported() {
-    let world = World::new();
-    world.book.set_down(true);
     async fn f(saga: Saga<Book>, (): ()) -> Result<(), Failure> {
         let step = saga.step("a").action(async |call: Call<Book>, ()| {
             call.state().note("a".to_owned());
-            match call.state().is_down() {
-                true => Err(CallError::not_sent("down")),
-                false => Ok(()),
+            if call.state().is_down() {
+                Err(CallError::not_sent("down"))
+            } else {
+                Ok(())
             }
         });
         Ok(step.retry(quick(1_000)).await?)
     }
+    let world = World::new();
+    world.book.set_down(true);
     let settled = world.start(|builder| builder.saga("f", f));
     settled.start("f", &()).id("u").await.unwrap();
     world.book.wait_for("a").await;
@@ -482,9 +486,10 @@ async fn a_compensation_goes_on_after_a_restart() {
             })
             .compensation(async |call, (), n: u32| {
                 call.state().note(format!("undo a {n}"));
-                match call.state().is_down() {
-                    true => Err(CallError::not_sent("down")),
-                    false => Ok(()),
+                if call.state().is_down() {
+                    Err(CallError::not_sent("down"))
+                } else {
+                    Ok(())
                 }
             })
             .compensation_retry(quick(1_000))

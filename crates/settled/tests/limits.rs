@@ -1,6 +1,8 @@
 //! Limits per participant: the engine alone in virtual time, and a real coordinator with a real
 //! participant.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 #[path = "limits/world.rs"]
 mod world;
 
@@ -306,7 +308,7 @@ async fn a_real_participant_sees_no_more_than_it_may() {
         .await
         .unwrap();
     assert_eq!(seen.most.load(Ordering::SeqCst), 2);
-    let at = seen.at.lock().unwrap();
+    let at = seen.at.lock().unwrap().clone();
     for (index, from) in at.iter().enumerate() {
         for (more, to) in at.iter().enumerate().skip(index) {
             // What left in time may arrive late, and the other way round; not by much.

@@ -87,7 +87,7 @@ async fn a_saga_starts_with_a_business_write_and_records_its_result_with_another
         .unwrap();
     // The sweep is far away: what is started is started because the outbox was woken.
     let options = OutboxOptions {
-        sweep: Duration::from_secs(3_600),
+        sweep: Duration::from_hours(1),
         ..OutboxOptions::default()
     };
     let outbox = settled.outbox(pool.clone(), options);

@@ -33,7 +33,7 @@ const IMPATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Runs {
     functions: Option<Arc<dyn Functions>>,
     inbox: mpsc::UnboundedSender<Message>,
-    runs: HashMap<SagaNo, Running>,
+    by_saga: HashMap<SagaNo, Running>,
 }
 
 struct Running {
@@ -58,7 +58,7 @@ impl Runs {
         Self {
             functions,
             inbox,
-            runs: HashMap::new(),
+            by_saga: HashMap::new(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Runs {
             shared,
             task: task.abort_handle(),
         };
-        if let Some(old) = self.runs.insert(saga, running) {
+        if let Some(old) = self.by_saga.insert(saga, running) {
             old.task.abort();
         }
     }
@@ -131,7 +131,7 @@ impl Runs {
     }
 
     pub(super) fn stop(&self, saga: SagaNo, run: RunId) {
-        let Some(running) = self.runs.get(&saga).filter(|running| running.id == run) else {
+        let Some(running) = self.by_saga.get(&saga).filter(|running| running.id == run) else {
             return;
         };
         running.shared.stopped.store(true, Ordering::Release);
@@ -142,24 +142,27 @@ impl Runs {
 
     pub(super) fn halt(&mut self, saga: SagaNo, run: RunId) {
         if self
-            .runs
+            .by_saga
             .get(&saga)
             .is_some_and(|running| running.id == run)
-            && let Some(running) = self.runs.remove(&saga)
+            && let Some(running) = self.by_saga.remove(&saga)
         {
             running.task.abort();
         }
     }
 
     fn closures(&self, saga: SagaNo, run: RunId) -> Option<&RunClosures> {
-        let running = self.runs.get(&saga).filter(|running| running.id == run)?;
+        let running = self
+            .by_saga
+            .get(&saga)
+            .filter(|running| running.id == run)?;
         running.shared.closures.get()
     }
 }
 
 impl Drop for Runs {
     fn drop(&mut self) {
-        for running in self.runs.values() {
+        for running in self.by_saga.values() {
             running.task.abort();
         }
     }

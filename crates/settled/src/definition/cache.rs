@@ -103,6 +103,8 @@ impl Definitions {
         let function = name("function")?;
         let deadline = fields.span("deadline")?;
         let input = match fields.take_null("input") {
+            // A function without an input takes `()`, which is `null`.
+            None if function.is_some() => Json::null(),
             None => Json::from_valid("{}"),
             Some(raw) if raw::nesting(raw.get()) > MAX_NESTING => {
                 let why = format!("nested deeper than {MAX_NESTING} levels");

@@ -282,7 +282,7 @@ pub(super) fn start<R>(
     flight: &mut InFlight<R>,
     task: Task,
     now: Timestamp,
-) -> Result<(), Input> {
+) -> Result<(), Box<Input>> {
     let leg = task.leg();
     if leg == LegId::FUNCTION {
         let name = flight.at.definition.function().map_or("", |name| name);
@@ -319,7 +319,7 @@ pub(super) fn start<R>(
             "the function no longer comes to the step `{name}` that is on record; bring back the \
              code that has it and decide `retry`, or decide what became of the step"
         );
-        return Err(mismatch(flight, leg, error, None));
+        return Err(Box::new(mismatch(flight, leg, error, None)));
     };
     let run = run.id;
     calls.invoke(flight, task, run, &participant, now);

@@ -260,7 +260,7 @@ impl<R> Engine<R> {
                     break;
                 }
                 let started = if is_function {
-                    functions::start(&mut self.calls, flight, task, now)
+                    functions::start(&mut self.calls, flight, task, now).map_err(|input| *input)
                 } else {
                     let leg = task.leg();
                     (self.calls.start(flight, task, now))

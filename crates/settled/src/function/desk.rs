@@ -163,13 +163,11 @@ impl Desk {
     pub(super) fn poll_end(&self, step: StepIndex, waker: &Waker) -> Poll<StepEnd> {
         let mut state = self.lock();
         let entry = &mut state.steps[usize::from(step)];
-        match entry.end.take() {
-            Some(end) => Poll::Ready(end),
-            None => {
-                entry.waker = Some(waker.clone());
-                Poll::Pending
-            }
+        if let Some(end) = entry.end.take() {
+            return Poll::Ready(end);
         }
+        entry.waker = Some(waker.clone());
+        Poll::Pending
     }
 
     /// Takes back every step whose name begins like this; gives the ticket to wait for, or none

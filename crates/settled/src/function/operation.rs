@@ -169,9 +169,12 @@ where
             let operation = Arc::clone(&own);
             async move {
                 let done = operation.call(call, input).await;
-                done.map_err(|error| match tries_refusals_again {
-                    true => error.tried_again(),
-                    false => error,
+                done.map_err(|error| {
+                    if tries_refusals_again {
+                        error.tried_again()
+                    } else {
+                        error
+                    }
                 })
             }
         })
@@ -185,9 +188,10 @@ where
             async move { operation.ask(call, input).await }
         });
     }
-    let on_unknown = policy.on_unknown.unwrap_or(match O::CAN_BE_ASKED {
-        true => OnUnknown::Check,
-        false => OnUnknown::Incident,
+    let on_unknown = policy.on_unknown.unwrap_or(if O::CAN_BE_ASKED {
+        OnUnknown::Check
+    } else {
+        OnUnknown::Incident
     });
     let output = call.on_unknown(on_unknown).await?;
     let input_and_output = (&input, &output);

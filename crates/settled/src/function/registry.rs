@@ -125,13 +125,11 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         input: Json,
         timeout: Duration,
     ) -> Boxed<Result<Json, CallError>> {
-        match self.apart.get() {
-            Some(apart) => apart.run(function, id, input, timeout),
-            None => {
-                let why = "there is no coordinator to run a saga of its own";
-                Box::pin(std::future::ready(Err(CallError::not_sent(why))))
-            }
+        if let Some(apart) = self.apart.get() {
+            return apart.run(function, id, input, timeout);
         }
+        let why = "there is no coordinator to run a saga of its own";
+        Box::pin(std::future::ready(Err(CallError::not_sent(why))))
     }
 
     /// A function within something that is running.

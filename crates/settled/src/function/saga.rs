@@ -92,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Saga<S> {
             function: function.to_owned(),
             part: function.to_owned(),
             propagation: Propagation::default(),
-            timeout: Duration::from_secs(60 * 60),
+            timeout: Duration::from_hours(1),
             input: to_json(input).map_err(|why| why.to_string()),
         }
     }

@@ -71,6 +71,8 @@ pub trait Step<S>: Send + Sync + 'static {
 pub struct StepStart<S, I> {
     saga: Saga<S>,
     name: String,
+    /// The name as the function says it, without the part of the saga that it stands in.
+    short: String,
     input: Result<Json, String>,
     takes: PhantomData<fn(I)>,
 }
@@ -79,6 +81,7 @@ impl<S: Clone + Send + Sync + 'static> StepStart<S, ()> {
     pub(super) fn new(saga: Saga<S>, name: String) -> Self {
         Self {
             name: format!("{}{name}", saga.scope),
+            short: name,
             saga,
             input: Ok(Json::null()),
             takes: PhantomData,
@@ -91,6 +94,7 @@ impl<S: Clone + Send + Sync + 'static> StepStart<S, ()> {
         StepStart {
             saga: self.saga,
             name: self.name,
+            short: self.short,
             input: to_json(input).map_err(|why| why.to_string()),
             takes: PhantomData,
         }
@@ -294,7 +298,8 @@ where
         self
     }
 
-    /// Whom the step calls, for limits and for people: the step's name unless said otherwise. Steps of
+    /// Whom the step calls, for limits and for people: the step's name unless said otherwise (the
+    /// same in every part of a saga that takes the step). Steps of
     /// several sagas that call the same service name the same participant.
     pub fn participant(mut self, participant: &str) -> Self {
         self.participant = Some(participant.into());
@@ -320,9 +325,12 @@ where
             let why = "`compensate_unknown` needs a `compensation`";
             return Err(StepError::broken(&name, why));
         }
-        let asked = |has_check: bool| match has_check {
-            true => (OnUnknown::Check, Some(self.timeout)),
-            false => (OnUnknown::Retry, None),
+        let asked = |has_check: bool| {
+            if has_check {
+                (OnUnknown::Check, Some(self.timeout))
+            } else {
+                (OnUnknown::Retry, None)
+            }
         };
         let (on_unknown, check) = asked(self.check.is_some());
         let action = CallPlan {
@@ -358,9 +366,7 @@ where
         })?;
         let saga = self.start.saga;
         let arrival = Arrival {
-            participant: self
-                .participant
-                .unwrap_or_else(|| plan.name.as_str().into()),
+            participant: (self.participant).unwrap_or_else(|| self.start.short.as_str().into()),
             input,
             closures: Arc::new(Typed {
                 state: saga.state,

@@ -1,5 +1,7 @@
 //! What can go wrong in a service's own database, each with what to do about it.
 
+use crate::function::CallError;
+
 /// The source of an error: the driver's own.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -95,6 +97,20 @@ pub enum OnceError<E> {
         /// What happened.
         why: String,
     },
+}
+
+/// What it means to the step that it is a part of: where nothing was committed it is tried again, and
+/// so it is, under the same key, where nobody knows.
+impl<E: Into<CallError>> From<OnceError<E>> for CallError {
+    fn from(error: OnceError<E>) -> Self {
+        match error {
+            OnceError::Work(error) => error.into(),
+            OnceError::Local(error) => Self::not_sent(error),
+            OnceError::Unknown { key, why } => Self::unknown(format!(
+                "{key}: whether it was committed is not known: {why}"
+            )),
+        }
+    }
 }
 
 impl<E> From<LocalError> for OnceError<E> {

@@ -14,7 +14,7 @@ use crate::function::Boxed;
 use crate::snapshot::SagaSnapshot;
 
 /// How long one wait for a saga's end lasts; then it is asked for again.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 impl Settled {
     /// Starts a saga of a registered function. Nothing happens before what this gives is awaited.
