@@ -8,6 +8,8 @@ pub mod observe;
 pub mod participant;
 pub mod service;
 pub mod snapshot;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 mod callback;
 mod fingerprint;
