@@ -79,12 +79,15 @@ impl Saga {
         }
         let action = self.leg(LegId::action(step));
         let can_undo = self.plan.steps[usize::from(step)].compensation.is_some();
-        if back.attempts > 0 || action.call.is_some() || action.doubt.is_some() {
+        if back.attempts > 0 || action.call.is_some() {
             return false;
         }
         match action.phase {
+            // Also where nobody found out: a person accepted that.
+            Phase::Abandoned => true,
+            _ if action.doubt.is_some() => false,
             Phase::Done => !can_undo,
-            Phase::NotDone(_) | Phase::Abandoned | Phase::Idle | Phase::Open { .. } => true,
+            Phase::NotDone(_) | Phase::Idle | Phase::Open { .. } => true,
             Phase::Pending { .. } | Phase::Incident(_) => false,
         }
     }
