@@ -97,7 +97,8 @@ impl World {
             decision,
             note: "looked it up in the participant's books".to_owned(),
             by: "somebody".to_owned(),
-            result: truth.map(Json::from),
+            // The step that records a result gives back nothing.
+            result: truth.filter(|_| incident.step != "record").map(Json::from),
             body: None,
         };
         let order = self.orders.iter().position(|order| order.id == saga);
