@@ -115,6 +115,9 @@ impl Saga {
                 for step in steps {
                     self.steps[usize::from(*step)].withdrawn = true;
                 }
+                for step in steps {
+                    self.tell_taken_back(*step);
+                }
             }
             Event::CancelRequested { .. } => {
                 self.cancelled = true;
@@ -163,6 +166,7 @@ impl Saga {
         if let Some(leg) = record.event.leg() {
             self.note_failure(leg, at);
             self.tell_function(leg, at);
+            self.tell_taken_back(leg.step);
         }
         Ok(())
     }
@@ -194,6 +198,17 @@ impl Saga {
         if is_news && self.steps[usize::from(id.step)].told == 0 {
             self.told += 1;
             self.steps[usize::from(id.step)].told = self.told;
+        }
+    }
+
+    /// Lets the saga's function know that nothing is left of a step that it took back, in the same
+    /// order as of the ends: what it does beside that comes before it or after it, each time it is
+    /// run again.
+    fn tell_taken_back(&mut self, step: StepIndex) {
+        let state = &self.steps[usize::from(step)];
+        if state.withdrawn && state.taken_back == 0 && self.has_nothing_left(step) {
+            self.told += 1;
+            self.steps[usize::from(step)].taken_back = self.told;
         }
     }
 

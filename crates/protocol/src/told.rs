@@ -19,6 +19,8 @@ pub enum StepEnd {
     Broken(String),
     /// A person accepted it as it is.
     Abandoned,
+    /// The function took it back, and nothing of it is left.
+    TakenBack,
 }
 
 impl Saga {
@@ -57,7 +59,15 @@ impl Saga {
         self.steps.get(usize::from(step))?.input.as_ref()
     }
 
-    /// How many steps' ends the saga's function is to know.
+    /// The place, in the order of what the saga's function is told, at which nothing was left of a
+    /// step that it had taken back.
+    #[must_use]
+    pub fn taken_back(&self, step: StepIndex) -> Option<u32> {
+        let step = self.steps.get(usize::from(step))?;
+        (step.taken_back > 0).then_some(step.taken_back)
+    }
+
+    /// How many things the saga's function is to know.
     #[must_use]
     pub fn told_count(&self) -> u32 {
         self.told
@@ -71,8 +81,7 @@ impl Saga {
 
     /// Whether nothing of the step is left: it took no effect, or is undone, or a person accepted
     /// it as it is.
-    #[must_use]
-    pub fn is_taken_back(&self, step: StepIndex) -> bool {
+    pub(crate) fn has_nothing_left(&self, step: StepIndex) -> bool {
         let back = self.leg(LegId::compensation(step));
         if matches!(back.phase, Phase::Done | Phase::Abandoned) {
             return true;

@@ -34,7 +34,7 @@ fn a_step_that_was_abandoned_in_doubt_is_taken_back() {
     bench.resolve(1, Decision::Abandon).unwrap();
     bench.input(Input::Withdraw { steps: vec![1] }).unwrap();
     assert!(bench.next().tasks.is_empty());
-    assert!(bench.saga.is_taken_back(1), "{}", bench.history());
+    assert!(bench.saga.taken_back(1).is_some(), "{}", bench.history());
 }
 
 /// What a refusal means is for the function to say, however it becomes known.

@@ -61,8 +61,8 @@ pub struct RecordedStep {
     pub end: Option<(u32, StepEnd)>,
     /// The function took it back.
     pub withdrawn: bool,
-    /// Nothing of it is left.
-    pub taken_back: bool,
+    /// Nothing of it is left, as the function was told at this place in the order of ends.
+    pub taken_back: Option<u32>,
 }
 
 /// What a run wants, each time that it can go no further by itself.
@@ -72,8 +72,8 @@ pub struct Yielded {
     pub known: Vec<(StepIndex, Arc<str>)>,
     /// Steps that are new, in order; the first one's place is the next free one.
     pub added: Vec<AddedStep>,
-    /// Steps to be taken back.
-    pub withdrawals: Vec<Withdrawal>,
+    /// Parts to be taken back alone: the steps of each.
+    pub withdrawals: Vec<Vec<StepIndex>>,
     /// The run is over.
     pub end: Option<RunEnd>,
 }
@@ -87,15 +87,6 @@ pub struct AddedStep {
     pub input: Json,
     /// Whom it calls.
     pub participant: Arc<str>,
-}
-
-/// A part of a function that is to be undone alone.
-#[derive(Clone, Debug)]
-pub struct Withdrawal {
-    /// Tells it from the others of its run.
-    pub ticket: u32,
-    /// What is to be undone.
-    pub steps: Vec<StepIndex>,
 }
 
 /// How a run ended.
@@ -187,7 +178,7 @@ pub(super) struct Run {
     /// How many steps' ends the function was told of.
     told: u32,
     /// What is to be undone before the function goes on.
-    withdrawals: Vec<Withdrawal>,
+    withdrawals: Vec<Vec<StepIndex>>,
     /// Its function goes no further; its closures are still of use.
     stopped: bool,
 }
@@ -255,7 +246,7 @@ impl<R> InFlight<R> {
             input: at.saga.step_input(step).cloned().unwrap_or_else(Json::null),
             end: at.saga.told(step),
             withdrawn: at.saga.is_withdrawn(step),
-            taken_back: at.saga.is_taken_back(step),
+            taken_back: at.saga.taken_back(step),
         });
         Launch {
             saga: at.no,
@@ -451,7 +442,7 @@ impl<R> Engine<R> {
             }
         }
         for withdrawal in yielded.withdrawals {
-            let steps = withdrawal.steps.clone();
+            let steps = withdrawal.clone();
             if let Ok(event) = flight.at.saga.receive(now, Input::Withdraw { steps }) {
                 if let Some(event) = event {
                     flight.record(now, event);
@@ -529,20 +520,19 @@ impl<R> Engine<R> {
             return;
         }
         let steps = 1..at.saga.plan().steps.len() as StepIndex;
+        let taken_back = |step| Some((at.saga.taken_back(step)?, step, StepEnd::TakenBack));
+        let ended = |step| at.saga.told(step).map(|(place, end)| (place, step, end));
         let mut told: Vec<(u32, StepIndex, StepEnd)> = steps
-            .filter_map(|step| at.saga.told(step).map(|(place, end)| (place, step, end)))
+            .flat_map(|step| [ended(step), taken_back(step)])
+            .flatten()
             .filter(|(place, _, _)| *place > run.told)
             .collect();
         told.sort_by_key(|(place, _, _)| *place);
-        let (over, rest) = run
-            .withdrawals
-            .drain(..)
-            .partition::<Vec<_>, _>(|withdrawal| {
-                let mut steps = withdrawal.steps.iter();
-                steps.all(|step| at.saga.is_taken_back(*step))
-            });
-        run.withdrawals = rest;
-        if told.is_empty() && over.is_empty() {
+        run.withdrawals.retain(|withdrawal| {
+            let mut steps = withdrawal.iter();
+            !steps.all(|step| at.saga.taken_back(*step).is_some())
+        });
+        if told.is_empty() {
             return;
         }
         run.told = at.saga.told_count();
@@ -551,7 +541,6 @@ impl<R> Engine<R> {
             saga: no,
             run: run.id,
             told: told.into_iter().map(|(_, step, end)| (step, end)).collect(),
-            taken_back: over.into_iter().map(|over| over.ticket).collect(),
         });
         self.held.push_back((now + HOLD, no, run.id));
     }

@@ -37,7 +37,7 @@ use settled_protocol::{Event, Input, Span, Timestamp};
 use self::calls::Calls;
 use self::due::DueSearch;
 pub use self::functions::{
-    AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Withdrawal, Yielded,
+    AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Yielded,
 };
 use self::in_flight::{Consequence, InFlight};
 use self::loads::Loads;

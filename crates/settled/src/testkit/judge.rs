@@ -226,7 +226,7 @@ fn again(prepared: &Prepared, stored: &StoredSaga, at: &SagaSnapshot) -> Option<
         input: at.saga.step_input(step).cloned().unwrap_or_else(Json::null),
         end: at.saga.told(step),
         withdrawn: at.saga.is_withdrawn(step),
-        taken_back: at.saga.is_taken_back(step),
+        taken_back: at.saga.taken_back(step),
     });
     let launch = Launch {
         saga: stored.no,

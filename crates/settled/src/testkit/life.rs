@@ -239,14 +239,9 @@ impl<'a> Life<'a> {
                 };
                 self.runs.insert(launch.saga, running);
             }
-            Outgoing::Resume {
-                saga,
-                run,
-                told,
-                taken_back,
-            } => {
+            Outgoing::Resume { saga, run, told } => {
                 if let Some(running) = self.run(saga, run) {
-                    running.run.closures().tell(told, &taken_back);
+                    running.run.closures().tell(told);
                     running.flag.set();
                 }
             }

@@ -53,17 +53,11 @@ impl World {
         self.poll_later(launch.saga);
     }
 
-    pub(super) fn resume(
-        &mut self,
-        saga: SagaNo,
-        run: RunId,
-        told: Vec<(StepIndex, StepEnd)>,
-        taken_back: &[u32],
-    ) {
+    pub(super) fn resume(&mut self, saga: SagaNo, run: RunId, told: Vec<(StepIndex, StepEnd)>) {
         let closures = (self.coordinator.as_ref())
             .and_then(|coordinator| coordinator.runs.closures(saga, run));
         if let Some(closures) = closures {
-            closures.tell(told, taken_back);
+            closures.tell(told);
             self.poll_later(saga);
         }
     }
