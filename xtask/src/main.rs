@@ -5,6 +5,7 @@
 
 mod readme;
 mod run;
+mod servers;
 mod tally;
 mod tidy;
 
@@ -73,6 +74,7 @@ fn test() -> Result<(), Failed> {
         "--deny",
         "warnings",
     ])?;
+    servers::install();
     let tally = tally::tests()?;
     readme::run()?;
     tally.print();

@@ -14,7 +14,7 @@ const UNFINISHED: [&str; 4] = ["todo!(", "unimplemented!(", "#[ignore", "dbg!("]
 /// Checks every Rust file of the repository.
 pub(crate) fn check() -> Result<(), Failed> {
     let mut found = Vec::new();
-    for folder in ["crates", "xtask"] {
+    for folder in ["crates", "examples", "tests", "xtask"] {
         let mut look = |path: &Path, text: &str| look_at(path, text, &mut found);
         visit(&run::root().join(folder), &mut look)?;
     }

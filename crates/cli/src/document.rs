@@ -1,4 +1,4 @@
-//! Reads a saga's document from a file: JSON as it is, YAML turned into JSON.
+//! Reads a document from a file: JSON as it is, YAML turned into JSON.
 //!
 //! What the document means is looked at elsewhere; here it only becomes one JSON text.
 
@@ -10,11 +10,22 @@ use crate::error::CliError;
 /// More than the server takes, so that it is the server that says so.
 const LARGEST: u64 = 64 << 20;
 
-/// The document in a file, or on standard input for `-`, as JSON.
+/// What a saga's document is.
+const SAGA: &str = "a saga: an object with a list of steps";
+
+/// A saga's document in a file, or on standard input for `-`, as JSON.
 ///
 /// # Errors
 /// Where the file cannot be read, or is neither.
 pub(crate) fn read(path: &Path) -> Result<String, CliError> {
+    read_as(path, SAGA)
+}
+
+/// The same for a document that is `expected` to be something else.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_as(path: &Path, expected: &str) -> Result<String, CliError> {
     let failed = |source| CliError::File {
         path: path.to_owned(),
         source,
@@ -32,20 +43,20 @@ pub(crate) fn read(path: &Path) -> Result<String, CliError> {
     }
     let text = String::from_utf8(bytes).map_err(|_| CliError::Document {
         path: path.to_owned(),
-        why: "this is not text in UTF-8; write the saga as YAML or JSON".to_owned(),
+        why: "this is not text in UTF-8; write it as YAML or JSON".to_owned(),
     })?;
     let json_only = path.extension().is_some_and(|ending| ending == "json");
-    to_json(&text, json_only).map_err(|why| CliError::Document {
+    to_json(&text, json_only, expected).map_err(|why| CliError::Document {
         path: path.to_owned(),
         why,
     })
 }
 
 /// The JSON of a text that is JSON, or YAML where that is allowed.
-fn to_json(text: &str, json_only: bool) -> Result<String, String> {
+fn to_json(text: &str, json_only: bool, expected: &str) -> Result<String, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
-        return Err("it is empty; write a saga with at least one of steps".to_owned());
+        return Err(format!("it is empty; expected {expected}"));
     }
     match serde_json::from_str::<&serde_json::value::RawValue>(text) {
         Ok(_) => return Ok(text.to_owned()),
@@ -58,7 +69,7 @@ fn to_json(text: &str, json_only: bool) -> Result<String, String> {
         .apply_merge()
         .map_err(|error| format!("a merge key (<<) does not fit: {error}"))?;
     if !value.is_mapping() {
-        return Err("expected a saga: an object with a list of steps".to_owned());
+        return Err(format!("expected {expected}"));
     }
     serde_json::to_string(&value)
         .map_err(|error| format!("this cannot be written as JSON: {error}"))
@@ -82,7 +93,7 @@ mod tests {
     fn yaml_becomes_json_in_its_order() {
         let yaml = "name: n\nid: \"7\"\nsteps:\n  - name: a\n    action: {url: \"http://x/${ input.a }\"}\n";
         assert_eq!(
-            to_json(yaml, false).unwrap(),
+            to_json(yaml, false, SAGA).unwrap(),
             r#"{"name":"n","id":"7","steps":[{"name":"a","action":{"url":"http://x/${ input.a }"}}]}"#
         );
     }
@@ -90,8 +101,8 @@ mod tests {
     #[test]
     fn json_stays_as_it_is() {
         let json = "{\"b\": 1.0, \"a\": 12345678901234567890}";
-        assert_eq!(to_json(&format!("\n {json}\n"), false).unwrap(), json);
-        assert_eq!(to_json(json, true).unwrap(), json);
+        assert_eq!(to_json(&format!("\n {json}\n"), false, SAGA).unwrap(), json);
+        assert_eq!(to_json(json, true, SAGA).unwrap(), json);
     }
 
     #[test]
@@ -103,7 +114,7 @@ mod tests {
             ("just text", false, "expected a saga"),
             ("a: 1\na: 2", false, "duplicate"),
         ] {
-            let error = to_json(text, json_only).unwrap_err();
+            let error = to_json(text, json_only, SAGA).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");
         }
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use settled::coordinator::CoordinatorSettings;
-use settled::engine::Settings;
+use settled::engine::{Limits, Settings};
 use settled::participant::{AllowList, HttpParticipants, HttpSettings};
 use settled::protocol::Span;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::CliError;
-use crate::values;
+use crate::{limits, values};
 
 /// How much a coordinator takes on, and whom it may call.
 #[derive(Clone, Debug, Args)]
@@ -33,6 +33,14 @@ pub(crate) struct EngineArgs {
     /// The most calls to one participant at a time
     #[arg(long, value_name = "N", default_value = "256", value_parser = values::at_least_one)]
     max_calls_per_participant: usize,
+    /// What one participant may be asked to bear; may be given several times, as
+    /// warehouse.local:80=concurrent:10,per-second:5,breaker:off
+    ///
+    /// After the name of the participant, host:port as it is called, come any of concurrent:N,
+    /// per-second:R (or none), and breaker:N, the calls in a row without a definite answer after
+    /// which it is left alone for a while (or off).
+    #[arg(long, value_name = "HOST:PORT=LIMITS", value_parser = limits::one)]
+    limit: Vec<(String, Limits)>,
 }
 
 impl EngineArgs {
@@ -62,12 +70,21 @@ impl EngineArgs {
         })?)
     }
 
+    /// What participants may be asked to bear for which nothing else is said.
+    fn limits(&self) -> Limits {
+        Limits {
+            max_concurrent: self.max_calls_per_participant as u32,
+            ..Limits::default()
+        }
+    }
+
     /// The coordinator's settings.
     pub(crate) fn settings(&self, keep_settled: Option<Duration>) -> CoordinatorSettings {
         CoordinatorSettings {
             engine: Settings {
                 max_in_flight: self.max_in_flight,
-                max_calls_per_participant: self.max_calls_per_participant as u32,
+                limits: self.limits(),
+                limits_of: self.limit.iter().cloned().collect(),
                 ..Settings::default()
             },
             keep_settled: keep_settled.map(Span::from),

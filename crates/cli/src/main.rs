@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod journal;
 mod lifeline;
+mod limits;
 mod logging;
 mod output;
 mod run;

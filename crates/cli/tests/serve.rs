@@ -8,6 +8,55 @@ use serde_json::Value;
 use support::{Participant, Serve, log, run, write};
 
 #[test]
+fn limits_are_given_shown_and_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let participant = Participant::start();
+    let name = participant.url.trim_start_matches("http://").to_owned();
+    let limit = format!("{name}=concurrent:3,per-second:0.01");
+    let serve = Serve::start(directory.path(), &["--limit", &limit]);
+    for id in ["a", "b"] {
+        write(
+            directory.path(),
+            "saga.json",
+            &participant.saga(id, &["/x"]),
+        );
+        assert_eq!(serve.ask(&["submit", "saga.json"]).0, 0);
+    }
+    let listed = || {
+        let (code, out, err) = serve.ask(&["participants", "--format", "json"]);
+        assert_eq!(code, 0, "{err}");
+        let all: Value = serde_json::from_str(&out).unwrap();
+        all["participants"][0].clone()
+    };
+    let began = std::time::Instant::now();
+    while listed()["calls"] != 1 && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let shown = listed();
+    assert_eq!(shown["name"], name.as_str());
+    assert_eq!(shown["max_concurrent"], 3);
+    assert_eq!(shown["max_per_second"], 0.01);
+    assert_eq!(participant.calls(), 1);
+    let set = [
+        "participants",
+        "set",
+        &name,
+        "--max-per-second",
+        "none",
+        "--breaker",
+        "off",
+    ];
+    let (code, out, err) = serve.ask(&set);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(&name) && out.contains("off"), "{out}");
+    assert_eq!(serve.ask(&["watch", "b"]).0, 0);
+    assert_eq!(participant.calls(), 2);
+    assert_eq!(serve.ask(&["participants", "set", &name]).0, 2);
+    let wrong = ["participants", "set", &name, "--max-concurrent", "0"];
+    assert_eq!(serve.ask(&wrong).0, 2);
+}
+
+#[test]
 fn a_saga_goes_through_all_commands() {
     let directory = tempfile::tempdir().unwrap();
     let participant = Participant::start();

@@ -16,6 +16,7 @@ use settled_protocol::Timestamp;
 
 use crate::chain::chain_after;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
+use crate::schedule::ScheduleChange;
 use crate::store::{CommitError, Journal, Opened};
 
 /// The most appends in one transaction. Larger ones take longer than they save.
@@ -203,6 +204,23 @@ impl<T> Committer<T> {
     /// # Errors
     /// As [`Journal::prune`].
     pub fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
+        self.aside(|journal| journal.prune(before, limit))
+    }
+
+    /// Changes the table of schedules, see [`Journal::change_schedule`]. Not while the journal is in
+    /// trouble.
+    ///
+    /// # Errors
+    /// As [`Journal::change_schedule`].
+    pub fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.aside(|journal| journal.change_schedule(change))
+    }
+
+    /// Does something beside the batches, in a transaction of its own.
+    fn aside<R>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Journal) -> Result<R, CommitError>,
+    ) -> Result<R, CommitError> {
         match &self.mode {
             Mode::Well => {}
             Mode::Waiting { why, .. } => return Err(why.clone()),
@@ -213,13 +231,13 @@ impl<T> Committer<T> {
             }
             Mode::Dead(why) => return Err(CommitError::Unusable(why.clone())),
         }
-        let pruned = self.journal.prune(before, limit);
-        match &pruned {
+        let done = work(self.journal.as_mut());
+        match &done {
             Err(CommitError::Unknown(_)) => self.mode = Mode::InDoubt { tries: 0 },
             Err(CommitError::Unusable(why)) => self.mode = Mode::Dead(why.clone()),
             Ok(_) | Err(CommitError::Full(_) | CommitError::Busy(_)) => {}
         }
-        pruned
+        done
     }
 
     fn write(&mut self) -> Step<T> {

@@ -12,7 +12,7 @@ use settled_protocol::Timestamp;
 use crate::support::{self, Known};
 use crate::{
     Append, Appended, CommitCounts, CommitError, Committer, Fate, Journal, Keeper, MemoryJournal,
-    Misplaced, Next, Opened, ReadError, Refused, SagaKey, SagaNo, Writer,
+    Misplaced, Next, Opened, ReadError, Refused, SagaKey, SagaNo, ScheduleChange, Writer,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ struct Flaky {
 #[derive(Default)]
 struct Script {
     commits: VecDeque<Option<Fault>>,
+    changes: VecDeque<Option<Fault>>,
     /// How many times it cannot be opened again.
     locked_out: u32,
     reopened: u32,
@@ -93,6 +94,25 @@ impl Journal for Flaky {
 
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
         self.inner.prune(before, limit)
+    }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        let mut script = self.script.lock().unwrap();
+        assert!(
+            !script.must_reopen,
+            "it was used again without being reopened"
+        );
+        match script.changes.pop_front().flatten() {
+            None => self.inner.change_schedule(change),
+            Some(Fault::Full) => Err(CommitError::Full("disk".to_owned())),
+            Some(fault) => {
+                script.must_reopen = true;
+                if matches!(fault, Fault::Written) {
+                    self.inner.change_schedule(change)?;
+                }
+                Err(CommitError::Unknown("fsync".to_owned()))
+            }
+        }
     }
 }
 
@@ -542,6 +562,9 @@ fn a_journal_that_breaks_off_is_answered_for() {
         fn prune(&mut self, _: Timestamp, _: usize) -> Result<usize, CommitError> {
             Ok(0)
         }
+        fn change_schedule(&mut self, _: &ScheduleChange) -> Result<bool, CommitError> {
+            Ok(false)
+        }
     }
     let mut rig = Rig::new(10, 128, &[]);
     let (send, receive) = std::sync::mpsc::channel();
@@ -560,4 +583,69 @@ fn a_journal_that_breaks_off_is_answered_for() {
             "{fates:?}"
         );
     }
+}
+
+#[test]
+fn a_change_of_the_schedules_has_the_same_discipline() {
+    let mut rig = Rig::new(11, 128, &[]);
+    rig.script.lock().unwrap().changes = [
+        Some(Fault::Written),
+        None,
+        Some(Fault::Unwritten),
+        None,
+        Some(Fault::Full),
+    ]
+    .into();
+    let remove = ScheduleChange::Remove("a".to_owned());
+    let mut random = Rng::with_seed(11);
+    let row = support::schedule(&mut random, "a".to_owned());
+    let put = ScheduleChange::Put(Box::new(row));
+    for (change, found) in [(&put, true), (&remove, true)] {
+        let doubt = rig.committer.change_schedule(change).unwrap_err();
+        assert!(matches!(doubt, CommitError::Unknown(_)), "{doubt}");
+        assert!(!rig.committer.is_idle(), "it is to be opened anew");
+        let again = rig.committer.change_schedule(change).unwrap_err();
+        assert!(matches!(again, CommitError::Unknown(_)), "not before that");
+        rig.committer.step();
+        assert!(rig.committer.is_idle());
+        assert_eq!(rig.committer.change_schedule(change), Ok(found));
+    }
+    assert_eq!(rig.script.lock().unwrap().reopened, 2);
+    let full = rig.committer.change_schedule(&put).unwrap_err();
+    assert!(matches!(full, CommitError::Full(_)), "{full}");
+    assert_eq!(rig.committer.change_schedule(&put), Ok(false));
+}
+
+#[test]
+fn the_writer_answers_for_changes_of_the_schedules_until_it_is_closed() {
+    let mut rig = Rig::new(12, 128, &[]);
+    let mut random = Rng::with_seed(12);
+    let put = ScheduleChange::Put(Box::new(support::schedule(&mut random, "a".to_owned())));
+    let flaky = Flaky {
+        inner: rig.inner.clone(),
+        script: Arc::clone(&rig.script),
+    };
+    let (send, receive) = std::sync::mpsc::channel();
+    let deliver = move |fates: Vec<(i64, Fate)>| send.send(fates).unwrap();
+    let writer = Writer::spawn(Box::new(flaky), Box::new(deliver)).unwrap();
+    let append = rig.new_saga(1);
+    writer.submit(vec![(1, append)]);
+    receive.recv().unwrap();
+    let (reply, answers) = std::sync::mpsc::channel();
+    for _ in 0..2 {
+        let reply = reply.clone();
+        let answer = Box::new(move |changed| reply.send(changed).unwrap());
+        writer.change_schedule(put.clone(), answer);
+    }
+    assert_eq!(answers.recv().unwrap(), Ok(false));
+    assert_eq!(answers.recv().unwrap(), Ok(true));
+    let change = ScheduleChange::Remove("a".to_owned());
+    let answer = Box::new(move |changed| reply.send(changed).unwrap());
+    writer.change_schedule(change, answer);
+    writer.close();
+    assert_eq!(
+        answers.recv().unwrap(),
+        Ok(true),
+        "what was asked for is answered"
+    );
 }

@@ -21,6 +21,7 @@ mod incident;
 mod memory;
 #[cfg(test)]
 mod round_trip;
+mod schedule;
 mod sqlite;
 mod stats;
 mod step_text;
@@ -35,10 +36,11 @@ pub use chain::chain_after;
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
 pub use memory::MemoryJournal;
+pub use schedule::{ScheduleChange, ScheduleRow};
 pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
     CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,
     Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
 };
-pub use writer::{Deliver, PruneReply, Writer};
+pub use writer::{Deliver, PruneReply, ScheduleReply, Writer};

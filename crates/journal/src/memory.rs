@@ -11,6 +11,7 @@ use crate::cursor::{self, SagaCursor};
 use crate::encode::step_name;
 use crate::entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
 use crate::incident::{Opening, incident_id, is_participant};
+use crate::schedule::{ScheduleChange, ScheduleRow};
 use crate::store::{
     CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,
     Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
@@ -31,6 +32,7 @@ struct Disk {
     by_id: BTreeMap<String, SagaNo>,
     wake: BTreeSet<(Timestamp, SagaNo)>,
     incidents: BTreeMap<i64, Incident>,
+    schedules: BTreeMap<String, ScheduleRow>,
     last_saga: i64,
     last_incident: i64,
 }
@@ -144,6 +146,15 @@ impl Journal for MemoryJournal {
             disk.incidents.retain(|_, incident| incident.saga != *no);
         }
         Ok(old.len())
+    }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        let schedules = &mut self.disk().schedules;
+        let before = match change {
+            ScheduleChange::Put(row) => schedules.insert(row.name.clone(), ScheduleRow::clone(row)),
+            ScheduleChange::Remove(name) => schedules.remove(name),
+        };
+        Ok(before.is_some())
     }
 }
 
@@ -463,5 +474,13 @@ impl Reader for MemoryJournal {
             oldest_unsettled: unsettled.map(|entry| entry.new.created_at).min(),
             open_incidents: open.count() as u64,
         })
+    }
+
+    fn schedules(&mut self) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError> {
+        Ok(self.disk().schedules.values().cloned().map(Ok).collect())
+    }
+
+    fn schedule(&mut self, name: &str) -> Result<Option<ScheduleRow>, ReadError> {
+        Ok(self.disk().schedules.get(name).cloned())
     }
 }

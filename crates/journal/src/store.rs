@@ -3,6 +3,7 @@
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
+use crate::schedule::{ScheduleChange, ScheduleRow};
 
 /// What is known of a journal when it is opened.
 #[derive(Clone, Debug)]
@@ -49,6 +50,13 @@ pub trait Journal: Send {
     /// # Errors
     /// As [`Journal::commit`].
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError>;
+
+    /// Changes the table of schedules, durably, in a transaction of its own. To make the same change
+    /// again does no harm. Returns whether there was a row of that name before.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError>;
 }
 
 /// Reads what is durable; any number of these may be open beside the writer.
@@ -107,6 +115,19 @@ pub trait Reader: Send {
     /// # Errors
     /// Where the journal cannot be read.
     fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError>;
+
+    /// Every schedule, in order of its name. An item that is an error is one row that cannot be
+    /// read; the others can.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn schedules(&mut self) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError>;
+
+    /// One schedule by its name.
+    ///
+    /// # Errors
+    /// [`ReadError::Schedule`] where its row cannot be read.
+    fn schedule(&mut self, name: &str) -> Result<Option<ScheduleRow>, ReadError>;
 }
 
 /// A journal that can be opened for reading as often as needed.
@@ -306,6 +327,14 @@ pub enum ReadError {
         saga: String,
         /// Where.
         seq: u32,
+        /// What is wrong.
+        what: String,
+    },
+    /// The row of one schedule is not what was written; the others are not touched by it.
+    #[error("schedule {name}: its row is damaged: {what}; put it again")]
+    Schedule {
+        /// The schedule's name.
+        name: String,
         /// What is wrong.
         what: String,
     },

@@ -14,6 +14,7 @@ use settled_protocol::Timestamp;
 use crate::committer::{Committer, Fate, Next, Step};
 use crate::entry::Append;
 use crate::failpoint::failpoint;
+use crate::schedule::ScheduleChange;
 use crate::stats::CommitStats;
 use crate::store::{CommitError, Journal};
 
@@ -23,6 +24,9 @@ pub type Deliver<T> = Box<dyn Fn(Vec<(T, Fate)>) + Send>;
 
 /// Receives what became of a request to prune.
 pub type PruneReply = Box<dyn FnOnce(Result<usize, CommitError>) + Send>;
+
+/// Receives what became of a change of the schedules: whether there was a row before.
+pub type ScheduleReply = Box<dyn FnOnce(Result<bool, CommitError>) + Send>;
 
 /// A thread that owns a journal and writes what it is given. `T` is whatever tells the caller's
 /// appends apart.
@@ -42,6 +46,7 @@ struct Shared<T> {
 struct Inbox<T> {
     appends: Vec<(T, Append)>,
     prunes: Vec<(Timestamp, usize, PruneReply)>,
+    schedules: Vec<(ScheduleChange, ScheduleReply)>,
     closing: bool,
 }
 
@@ -50,6 +55,7 @@ impl<T> std::fmt::Debug for Inbox<T> {
         f.debug_struct("Inbox")
             .field("appends", &self.appends.len())
             .field("prunes", &self.prunes.len())
+            .field("schedules", &self.schedules.len())
             .field("closing", &self.closing)
             .finish()
     }
@@ -71,6 +77,7 @@ impl<T: Send + 'static> Writer<T> {
             inbox: Mutex::new(Inbox {
                 appends: Vec::new(),
                 prunes: Vec::new(),
+                schedules: Vec::new(),
                 closing: false,
             }),
             changed: Condvar::new(),
@@ -82,6 +89,7 @@ impl<T: Send + 'static> Writer<T> {
             stats: Arc::clone(&stats),
             deliver,
             prunes: Vec::new(),
+            schedules: Vec::new(),
             pause_until: None,
         };
         let thread = std::thread::Builder::new()
@@ -112,6 +120,13 @@ impl<T: Send + 'static> Writer<T> {
     /// Asks for old sagas to be removed, see [`Journal::prune`], when nothing else waits.
     pub fn prune(&self, before: Timestamp, limit: usize, reply: PruneReply) {
         self.shared.inbox().prunes.push((before, limit, reply));
+        self.shared.changed.notify_one();
+    }
+
+    /// Asks for a change of the schedules, see [`Journal::change_schedule`], before the next batch.
+    /// Where the writer has ended the reply is dropped.
+    pub fn change_schedule(&self, change: ScheduleChange, reply: ScheduleReply) {
+        self.shared.inbox().schedules.push((change, reply));
         self.shared.changed.notify_one();
     }
 
@@ -151,6 +166,7 @@ struct Run<T> {
     stats: Arc<CommitStats>,
     deliver: Deliver<T>,
     prunes: Vec<(Timestamp, usize, PruneReply)>,
+    schedules: Vec<(ScheduleChange, ScheduleReply)>,
     pause_until: Option<Instant>,
 }
 
@@ -158,6 +174,7 @@ impl<T> Run<T> {
     fn run(&mut self) {
         loop {
             let closing = self.take_inbox();
+            self.change_schedules();
             if self.pause_until.is_some_and(|until| Instant::now() < until) {
                 if closing {
                     let why = "it was shut down before there was room";
@@ -194,7 +211,11 @@ impl<T> Run<T> {
     fn take_inbox(&mut self) -> bool {
         let mut inbox = self.shared.inbox();
         let idle = self.committer.is_idle() && self.prunes.is_empty();
-        while inbox.appends.is_empty() && inbox.prunes.is_empty() && !inbox.closing {
+        while inbox.appends.is_empty()
+            && inbox.prunes.is_empty()
+            && inbox.schedules.is_empty()
+            && !inbox.closing
+        {
             let rest = self
                 .pause_until
                 .map(|until| until.saturating_duration_since(Instant::now()));
@@ -216,7 +237,17 @@ impl<T> Run<T> {
             self.committer.push(ticket, append);
         }
         self.prunes.append(&mut inbox.prunes);
+        self.schedules.append(&mut inbox.schedules);
         inbox.closing
+    }
+
+    /// Few and small, so that they need not wait until there is no batch; and answered also while
+    /// there is no room, as whoever asks can wait better than this thread.
+    fn change_schedules(&mut self) {
+        for (change, reply) in std::mem::take(&mut self.schedules) {
+            let changed = self.guarded(|committer| committer.change_schedule(&change));
+            reply(changed.unwrap_or_else(|why| Err(CommitError::Unusable(why))));
+        }
     }
 
     fn step(&mut self) {

@@ -99,13 +99,13 @@ impl Saga {
                 leg.phase = Phase::Open { again_at: at };
             }
             Event::StepAdded { plan, input, .. } => {
-                Arc::make_mut(&mut self.plan)
-                    .steps
-                    .push(StepPlan::clone(plan));
-                self.steps.push(Step {
+                let plans = &mut Arc::make_mut(&mut self.plan).steps;
+                push_tightly(plans, StepPlan::clone(plan));
+                let step = Step {
                     input: Some(input.clone()),
                     ..Step::default()
-                });
+                };
+                push_tightly(&mut self.steps, step);
             }
             Event::Returned { step, answer, .. } => {
                 self.gave_back = *step;
@@ -566,6 +566,15 @@ impl Saga {
             None => SagaState::Running,
         }
     }
+}
+
+/// Most functions have a handful of steps, and many sagas are in memory at once: no room is kept for
+/// steps that never come.
+fn push_tightly<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < 8 {
+        list.reserve_exact(1);
+    }
+    list.push(item);
 }
 
 impl Leg {

@@ -363,3 +363,39 @@ fn a_wrong_set_up_says_what_to_do() {
     let text = kit.only("nonsense").run().unwrap_err().to_string();
     assert!(text.contains("no scenario's name"), "{text}");
 }
+
+#[test]
+fn a_part_that_is_undone_beside_other_steps_keeps_its_place() {
+    async fn part(saga: Saga<Shop>, (): ()) -> Result<(), Failure> {
+        take(&saga, "gift").await?;
+        let no = saga
+            .step("card")
+            .action(async |_: Call<Shop>, ()| Err::<(), _>(CallError::refused("no more cards")));
+        Ok(no.await?)
+    }
+    // What comes after the part drops the other lane: where it comes earlier when the function is
+    // run again, the steps of that lane are missing.
+    async fn whole(saga: Saga<Shop>, (): ()) -> Result<(), Failure> {
+        let gift = async {
+            let nested = saga.call("part", &()).propagation(Propagation::Nested);
+            let _ = nested.await;
+            Err::<(), _>(Failure::new("no gift"))
+        };
+        let others = async {
+            for step in ["stock", "points", "coupon"] {
+                take(&saga, step).await?;
+            }
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        tokio::try_join!(gift, others).map(drop)
+    }
+    let kit = Kit::new(|| {
+        let shop = Shop::default();
+        Scenario::new(shop.clone())
+            .saga("whole", whole)
+            .saga("part", part)
+            .start("whole", "w-1", &())
+            .check(move |end| shop.balance(end, &["stock", "points", "coupon", "part.gift"]))
+    });
+    println!("{}", kit.run().unwrap());
+}

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use settled::coordinator::{CoordinatorSettings, OpenJournal};
 use settled::journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, SqliteJournal,
+    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, ScheduleChange,
+    SqliteJournal,
 };
 use settled::protocol::Timestamp;
 use settled::{Call, Failure, Saga, Settled};
@@ -122,6 +123,10 @@ impl Journal for Kept {
         self.journal.last_seq(saga)
     }
 
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.journal.change_schedule(change)
+    }
+
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
         self.journal.prune(before, limit)
     }
@@ -130,7 +135,7 @@ impl Journal for Kept {
 fn start(args: &BenchArgs, journal: OpenJournal, in_flight: usize) -> Result<Settled, CliError> {
     let mut settings = CoordinatorSettings::default();
     settings.engine.max_in_flight = settings.engine.max_in_flight.max(in_flight);
-    settings.engine.max_calls_per_participant = u32::MAX;
+    settings.engine.limits.max_concurrent = u32::MAX;
     Settled::with_state(usize::from(args.steps))
         .open_journal(journal)
         .saga("no-op", no_op)

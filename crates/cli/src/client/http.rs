@@ -101,6 +101,22 @@ impl Server {
         self.whole(request, ANSWER_WITHIN + longer).await
     }
 
+    /// Puts JSON at a path.
+    pub(crate) async fn put(
+        &self,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Reply, ClientError> {
+        let request = self.request(Method::PUT, path, body.into(), "application/json")?;
+        self.whole(request, ANSWER_WITHIN).await
+    }
+
+    /// Asks for what is at a path to be removed.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
+        let request = self.request(Method::DELETE, path, Bytes::new(), "application/json")?;
+        self.whole(request, ANSWER_WITHIN).await
+    }
+
     /// Asks for a stream of events; an answer that is none is read to its end.
     pub(crate) async fn stream(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
         let request = self.request(Method::GET, path, Bytes::new(), "text/event-stream")?;

@@ -1,4 +1,5 @@
-//! The commands that ask a running server: submit, show, list, watch, cancel, incidents.
+//! The commands that ask a running server: submit, show, list, watch, cancel, incidents, participants,
+//! schedules.
 //!
 //! They know the API and nothing of what is behind it. Tables are for people; with `--format json`
 //! the server's own JSON is handed on as it came.
@@ -6,7 +7,9 @@
 mod error;
 mod http;
 mod incidents;
+mod participants;
 mod sagas;
+mod schedules;
 mod stream;
 mod watch;
 
@@ -29,6 +32,8 @@ pub(crate) enum ClientCommand {
     Watch(watch::WatchArgs),
     Cancel(sagas::CancelArgs),
     Incidents(incidents::IncidentsArgs),
+    Participants(participants::ParticipantsArgs),
+    Schedules(schedules::SchedulesArgs),
 }
 
 /// Which server, and how the result is written.
@@ -96,6 +101,8 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, CliError> {
         ClientCommand::Watch(args) => watch::run(args).await,
         ClientCommand::Cancel(args) => sagas::cancel(args).await,
         ClientCommand::Incidents(args) => incidents::run(args).await,
+        ClientCommand::Participants(args) => participants::run(args).await,
+        ClientCommand::Schedules(args) => schedules::run(args).await,
     }
 }
 

@@ -50,6 +50,27 @@ pub enum OpenError {
         /// The newest that is known.
         known: i64,
     },
+    /// It is a journal of its own, and was to be opened as somebody else's database.
+    #[error(
+        "journal {path}: this file is a journal of its own and has no place for others' tables; open \
+         it as one (`SqliteJournal::open`), or name the service's own database",
+        path = .0.display()
+    )]
+    Alone(PathBuf),
+    /// The database has a table of our name that is not ours.
+    #[error(
+        "journal {path}: this database has a table `settled_meta` that no journal has made; rename it, \
+         or keep the journal in a file of its own",
+        path = .0.display()
+    )]
+    Taken(PathBuf),
+    /// It cannot be switched to a write-ahead log now.
+    #[error(
+        "journal {path}: it has no write-ahead log, and another connection keeps it from being given \
+         one; open the journal before the others, or run `PRAGMA journal_mode = wal` once",
+        path = .0.display()
+    )]
+    NoLog(PathBuf),
     /// Another process has it.
     #[error(
         "journal {path}: another process is using it (it holds the lock on {lock}); stop that one, \

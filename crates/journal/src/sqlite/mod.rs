@@ -1,5 +1,8 @@
 //! The journal in one SQLite file.
 //!
+//! [`SqliteJournal::open`] keeps it in a file of its own, [`SqliteJournal::open_within`] in a database
+//! that a service has already, beside its tables.
+//!
 //! One writer, one process: a lock file beside the database keeps a second one out. Every commit is
 //! on the disk before it is answered for (`synchronous=FULL`); there is no weaker mode. Readers have
 //! connections of their own, see what is committed and hold nobody up.
@@ -9,18 +12,24 @@
 
 mod error;
 mod lock;
+mod names;
 mod open;
 mod prune;
 mod read;
+mod schedules;
 mod schema;
 mod search;
 mod stored;
 mod submit;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "within_tests.rs"]
+mod within_tests;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::ToSql;
 use rusqlite::types::ToSqlOutput;
@@ -28,9 +37,11 @@ use settled_protocol::Timestamp;
 
 pub use self::error::OpenError;
 use self::lock::Lock;
+use self::names::{Names, Texts};
 use self::read::SqliteReader;
 use self::write::Desk;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
+use crate::schedule::ScheduleChange;
 use crate::store::{CommitError, Journal, Keeper, Opened, ReadError, Reader};
 use crate::time_text::TimeText;
 
@@ -38,6 +49,7 @@ use crate::time_text::TimeText;
 #[derive(Debug)]
 pub struct SqliteJournal {
     path: PathBuf,
+    texts: Arc<Texts>,
     opened: Opened,
     /// None after an error that closed it; see [`Journal::reopen`].
     desk: Option<Desk>,
@@ -49,6 +61,7 @@ pub struct SqliteJournal {
 #[derive(Clone, Debug)]
 pub struct SqliteKeeper {
     path: PathBuf,
+    texts: Arc<Texts>,
 }
 
 impl SqliteJournal {
@@ -57,14 +70,48 @@ impl SqliteJournal {
     /// # Errors
     /// [`OpenError`] says what is in the way and what to do about it; the file is then as it was.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = open::check_place(path.as_ref())?;
+        Self::open_as(path.as_ref(), Names::ALONE)
+    }
+
+    /// Opens the journal that is kept within somebody else's database, and makes its tables where
+    /// they are missing; where there is no file, an empty database.
+    ///
+    /// The tables, views and indexes are those of a journal of its own with `settled_` before their
+    /// names (`settled_event`, `settled_incident`, …), and `settled_meta` holds their version. The
+    /// database's own tables, its `application_id` and `user_version` are left alone. Two things are
+    /// not, because durability and R6 hang on them: the file is switched to a write-ahead log
+    /// (`journal_mode = wal`, which is a property of the file and stays), and a file with `.lock`
+    /// after its name keeps a second coordinator out. The lock file does not concern anybody else
+    /// who uses the database.
+    ///
+    /// Other connections may read and write the same file at the same time. SQLite lets one write at
+    /// a time: a commit of the journal waits for up to five seconds for another's write transaction,
+    /// then says [`CommitError::Busy`], and is tried again. So keep write transactions short, and
+    /// never wait for a saga inside of one; a connection that takes the lock again the moment it has
+    /// given it up starves all others. Opening waits, for as long, for those who read an older state of
+    /// the file. Programs that use the file must have SQLite 3.51.3 or
+    /// newer: in older ones two connections can corrupt a write-ahead log.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is in the way and what to do about it; no table was changed then.
+    pub fn open_within(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_as(path.as_ref(), Names::WITHIN)
+    }
+
+    fn open_as(path: &Path, names: Names) -> Result<Self, OpenError> {
+        let path = open::check_place(path)?;
         let lock = Lock::take(&path)?;
-        let connection = open::writer(&path)?;
-        let opened = open::opened(&path, &connection)?;
+        if !names.is_within() {
+            open::check_magic(&path)?;
+        }
+        let texts = Arc::new(Texts::new(names));
+        let connection = open::writer(&path, names)?;
+        let opened = open::opened(&path, &connection, names)?;
         Ok(Self {
             path,
+            desk: Some(Desk::new(connection, Arc::clone(&texts))),
+            texts,
             opened,
-            desk: Some(Desk::new(connection)),
             _lock: lock,
         })
     }
@@ -74,6 +121,7 @@ impl SqliteJournal {
     pub fn keeper(&self) -> SqliteKeeper {
         SqliteKeeper {
             path: self.path.clone(),
+            texts: Arc::clone(&self.texts),
         }
     }
 
@@ -108,9 +156,10 @@ impl Journal for SqliteJournal {
     fn reopen(&mut self) -> Result<(), CommitError> {
         self.desk = None;
         let unusable = |error: OpenError| CommitError::Unusable(error.to_string());
-        let connection = open::writer(&self.path).map_err(unusable)?;
-        self.opened = open::opened(&self.path, &connection).map_err(unusable)?;
-        self.desk = Some(Desk::new(connection));
+        let names = self.texts.names;
+        let connection = open::writer(&self.path, names).map_err(unusable)?;
+        self.opened = open::opened(&self.path, &connection, names).map_err(unusable)?;
+        self.desk = Some(Desk::new(connection, Arc::clone(&self.texts)));
         Ok(())
     }
 
@@ -124,12 +173,19 @@ impl Journal for SqliteJournal {
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
         self.desk()?.prune(before, limit)
     }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.desk()?.change_schedule(change)
+    }
 }
 
 impl Keeper for SqliteKeeper {
     fn reader(&self) -> Result<Box<dyn Reader>, ReadError> {
         let connection = open::reader(&self.path).map_err(|e| ReadError::Store(e.to_string()))?;
-        Ok(Box::new(SqliteReader::new(connection)))
+        Ok(Box::new(SqliteReader::new(
+            connection,
+            Arc::clone(&self.texts),
+        )))
     }
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Error, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::OpenError;
 use super::lock::private;
+use super::names::Names;
 use super::schema;
 use crate::entry::SagaNo;
 use crate::store::Opened;
@@ -44,17 +45,23 @@ pub(super) fn check_place(path: &Path) -> Result<PathBuf, OpenError> {
             path: path.to_owned(),
             why: "it is read-only".to_owned(),
         }),
-        Ok(_) => {
-            check_magic(path)?;
-            path.canonicalize()
-                .map_err(|error| OpenError::io(path, error))
-        }
+        Ok(_) => path
+            .canonicalize()
+            .map_err(|error| OpenError::io(path, error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.to_owned()),
         Err(error) => Err(OpenError::io(path, error)),
     }
 }
 
-fn check_magic(path: &Path) -> Result<(), OpenError> {
+/// Whether a file of its own is a database at all.
+///
+/// Not for a file that this process may have open in SQLite: on a POSIX system, to close a file gives
+/// up every lock that the process has on it, those of other connections too, and whoever then takes
+/// himself for the last one removes the write-ahead log. Here the lock file says that nobody has it.
+pub(super) fn check_magic(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Ok(());
+    }
     let io = |error| OpenError::io(path, error);
     let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
@@ -69,26 +76,38 @@ fn check_magic(path: &Path) -> Result<(), OpenError> {
 }
 
 /// The one connection that writes.
-pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    private(&mut options);
-    drop(
-        options
-            .open(path)
-            .map_err(|error| OpenError::io(path, error))?,
-    );
+pub(super) fn writer(path: &Path, names: Names) -> Result<Connection, OpenError> {
+    // One that is there is not touched but through SQLite, see `check_magic`.
+    if !path.exists() {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        private(&mut options);
+        drop(
+            options
+                .open(path)
+                .map_err(|error| OpenError::io(path, error))?,
+        );
+    }
     let sqlite = |error: Error| OpenError::sqlite(path, &error);
     let mut connection = connect(path).map_err(sqlite)?;
     // Until the file is known to be ours, not even its log is moved into it.
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(sqlite)?;
-    let version = version(path, &connection)?;
+    let version = if names.is_within() {
+        version_within(path, &connection)?
+    } else {
+        version(path, &connection)?
+    };
     configure_writer(&connection).map_err(sqlite)?;
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-        .map_err(sqlite)?;
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                OpenError::NoLog(path.to_owned())
+            }
+            _ => sqlite(error),
+        })?;
     if mode != "wal" {
         let why = "its file system does not allow a write-ahead log; use a local one".to_owned();
         return Err(OpenError::Store {
@@ -97,12 +116,12 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
         });
     }
     if version < schema::VERSION {
-        migrate(path, &mut connection, version)?;
+        migrate(path, &mut connection, names, version)?;
     }
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
         .map_err(sqlite)?;
-    settle_log(&connection).map_err(sqlite)?;
+    settle_log(&connection, names).map_err(sqlite)?;
     Ok(connection)
 }
 
@@ -119,12 +138,18 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
 }
 
 /// What the journal says of itself.
-pub(super) fn opened(path: &Path, connection: &Connection) -> Result<Opened, OpenError> {
+pub(super) fn opened(
+    path: &Path,
+    connection: &Connection,
+    names: Names,
+) -> Result<Opened, OpenError> {
     let sqlite = |error: Error| OpenError::sqlite(path, &error);
     let secret: String = connection
-        .query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            &names.sql("SELECT value FROM @meta WHERE name = 'secret'"),
+            [],
+            |row| row.get(0),
+        )
         .map_err(sqlite)?;
     let secret = unhex(&secret).ok_or_else(|| OpenError::Damaged {
         path: path.to_owned(),
@@ -133,9 +158,11 @@ pub(super) fn opened(path: &Path, connection: &Connection) -> Result<Opened, Ope
     // Old sagas are removed, but their numbers are not given out again.
     let next_saga: i64 = connection
         .query_row(
-            "SELECT max(coalesce((SELECT max(no) FROM saga), 0) + 1,
-                        coalesce((SELECT CAST(value AS INTEGER) FROM meta
-                                  WHERE name = 'next_saga'), 1))",
+            &names.sql(
+                "SELECT max(coalesce((SELECT max(no) FROM @saga), 0) + 1,
+                            coalesce((SELECT CAST(value AS INTEGER) FROM @meta
+                                      WHERE name = 'next_saga'), 1))",
+            ),
             [],
             |row| row.get(0),
         )
@@ -194,7 +221,50 @@ fn version(path: &Path, connection: &Connection) -> Result<i64, OpenError> {
     }
 }
 
-fn migrate(path: &Path, connection: &mut Connection, from: i64) -> Result<(), OpenError> {
+/// The version of the tables within somebody else's database, 0 where there are none.
+fn version_within(path: &Path, connection: &Connection) -> Result<i64, OpenError> {
+    let sqlite = |error: Error| OpenError::sqlite(path, &error);
+    let application: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(sqlite)?;
+    if application == schema::APPLICATION_ID {
+        return Err(OpenError::Alone(path.to_owned()));
+    }
+    let ours: bool = connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'settled_meta')",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(sqlite)?;
+    if !ours {
+        return Ok(0);
+    }
+    // A table of that name that says no version was made by somebody else.
+    let found: Option<i64> = connection
+        .query_row(
+            "SELECT CAST(value AS INTEGER) FROM settled_meta WHERE name = 'version'",
+            [],
+            |row| row.get(0),
+        )
+        .ok();
+    match found {
+        Some(found @ 1..=schema::VERSION) => Ok(found),
+        Some(found) if found > schema::VERSION => Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: schema::VERSION,
+        }),
+        _ => Err(OpenError::Taken(path.to_owned())),
+    }
+}
+
+fn migrate(
+    path: &Path,
+    connection: &mut Connection,
+    names: Names,
+    from: i64,
+) -> Result<(), OpenError> {
     let sqlite = |error: Error| OpenError::sqlite(path, &error);
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| OpenError::Store {
@@ -204,10 +274,13 @@ fn migrate(path: &Path, connection: &mut Connection, from: i64) -> Result<(), Op
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite)?;
-    schema::migrate(&transaction, from).map_err(sqlite)?;
+    schema::migrate(&transaction, names, from).map_err(sqlite)?;
     transaction
         .execute(
-            "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING",
+            &names.sql(
+                "INSERT INTO @meta (name, value) VALUES ('secret', ?1)
+                 ON CONFLICT (name) DO NOTHING",
+            ),
             [hex(&secret)],
         )
         .map_err(sqlite)?;
@@ -221,10 +294,19 @@ fn migrate(path: &Path, connection: &mut Connection, from: i64) -> Result<(), Op
 /// and it will not try them again by itself: a later fsync says that all is well. Recovery would
 /// read such pages from memory and take them for durable. Here every page that the log holds is
 /// written once more, to the database, and synced there.
-fn settle_log(connection: &Connection) -> Result<(), Error> {
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 {
+///
+/// To cut the log off as well, nobody may be reading in it. Where others use the database too, it is
+/// enough that all of it was moved.
+fn settle_log(connection: &Connection, names: Names) -> Result<(), Error> {
+    let checkpoint = |how: &str| -> Result<bool, Error> {
+        let busy: i64 = connection.query_row(how, [], |row| row.get(0))?;
+        Ok(busy == 0)
+    };
+    if names.is_within() {
+        if checkpoint("PRAGMA wal_checkpoint(FULL)")? {
+            return Ok(());
+        }
+    } else if checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")? {
         return Ok(());
     }
     Err(Error::SqliteFailure(

@@ -1,12 +1,17 @@
 //! Reading: one saga, the sagas to wake, and the counts. It never writes.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Error, OptionalExtension, Transaction, params};
 use settled_protocol::Timestamp;
 
 use super::error::read_error;
+use super::names::Texts;
+use super::schedules;
 use super::search;
 use super::stored::{Definitions, load};
 use crate::entry::SagaNo;
+use crate::schedule::ScheduleRow;
 use crate::store::{
     Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Page, ReadError, Reader, SagaFilter,
     SagaKey, Snapshot, StoredSaga,
@@ -14,25 +19,33 @@ use crate::store::{
 use crate::time_text::{self, TimeText};
 
 pub(super) const DUE: &str = "
-    SELECT wake_at, no FROM saga
+    SELECT wake_at, no FROM @saga
     WHERE wake_at IS NOT NULL AND (wake_at, no) > (?1, ?2) AND wake_at <= ?3
     ORDER BY wake_at, no LIMIT ?4";
 pub(super) const NEXT_DUE: &str = "
-    SELECT wake_at FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1 ORDER BY wake_at LIMIT 1";
+    SELECT wake_at FROM @saga WHERE wake_at IS NOT NULL AND wake_at > ?1 ORDER BY wake_at LIMIT 1";
 pub(super) const OLDEST: &str =
-    "SELECT created_at FROM saga WHERE settled_at IS NULL ORDER BY created_at LIMIT 1";
+    "SELECT created_at FROM @saga WHERE settled_at IS NULL ORDER BY created_at LIMIT 1";
+
+pub(super) const COUNT_DUE: &str =
+    "SELECT count(*) FROM @saga WHERE wake_at IS NOT NULL AND wake_at <= ?1";
+pub(super) const COUNT_PARKED: &str =
+    "SELECT count(*) FROM @saga WHERE wake_at IS NOT NULL AND wake_at > ?1";
+pub(super) const OPEN_INCIDENTS: &str = "SELECT count(*) FROM @incident WHERE state = 'open'";
 
 /// A reader with a connection of its own.
 #[derive(Debug)]
 pub(super) struct SqliteReader {
     connection: Connection,
+    texts: Arc<Texts>,
     definitions: Definitions,
 }
 
 impl SqliteReader {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection, texts: Arc<Texts>) -> Self {
         Self {
             connection,
+            texts,
             definitions: Definitions::default(),
         }
     }
@@ -40,22 +53,23 @@ impl SqliteReader {
     /// Reads several things as of one moment.
     fn at_once<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>, &mut Definitions) -> Result<T, ReadError>,
+        work: impl FnOnce(&Transaction<'_>, &Texts, &mut Definitions) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let Self {
             connection,
+            texts,
             definitions,
         } = self;
         let transaction = connection
             .transaction()
             .map_err(|error| read_error(&error))?;
-        work(&transaction, definitions)
+        work(&transaction, texts, definitions)
     }
 }
 
 impl Reader for SqliteReader {
     fn load(&mut self, key: SagaKey<'_>) -> Result<Option<StoredSaga>, ReadError> {
-        self.at_once(|transaction, definitions| load(transaction, definitions, key))
+        self.at_once(|transaction, texts, definitions| load(transaction, texts, definitions, key))
     }
 
     fn due(
@@ -64,8 +78,8 @@ impl Reader for SqliteReader {
         until: Timestamp,
         limit: usize,
     ) -> Result<Due, ReadError> {
-        self.at_once(|transaction, _| {
-            due(transaction, after, until, limit).map_err(|error| read_error(&error))
+        self.at_once(|transaction, texts, _| {
+            due(transaction, texts, after, until, limit).map_err(|error| read_error(&error))
         })
     }
 
@@ -75,12 +89,11 @@ impl Reader for SqliteReader {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<Result<StoredSaga, ReadError>>, ReadError> {
-        self.at_once(|transaction, definitions| {
-            let found = search::sagas(transaction, filter, cursor, limit)?;
-            let items = found
-                .items
-                .into_iter()
-                .filter_map(|no| load(transaction, definitions, SagaKey::No(no)).transpose());
+        self.at_once(|transaction, texts, definitions| {
+            let found = search::sagas(transaction, texts, filter, cursor, limit)?;
+            let items = found.items.into_iter().filter_map(|no| {
+                load(transaction, texts, definitions, SagaKey::No(no)).transpose()
+            });
             Ok(Page {
                 items: items.collect(),
                 next_cursor: found.next_cursor,
@@ -94,22 +107,33 @@ impl Reader for SqliteReader {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<IncidentRow>, ReadError> {
-        self.at_once(|transaction, _| search::incidents(transaction, filter, cursor, limit))
+        self.at_once(|transaction, texts, _| {
+            search::incidents(transaction, texts, filter, cursor, limit)
+        })
     }
 
     fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError> {
-        search::incident(&self.connection, id)
+        search::incident(&self.connection, &self.texts, id)
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError> {
-        self.at_once(|transaction, _| {
-            snapshot(transaction, now).map_err(|error| read_error(&error))
+        self.at_once(|transaction, texts, _| {
+            snapshot(transaction, texts, now).map_err(|error| read_error(&error))
         })
+    }
+
+    fn schedules(&mut self) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError> {
+        schedules::all(&self.connection, &self.texts)
+    }
+
+    fn schedule(&mut self, name: &str) -> Result<Option<ScheduleRow>, ReadError> {
+        schedules::one(&self.connection, &self.texts, name)
     }
 }
 
 fn due(
     connection: &Connection,
+    texts: &Texts,
     after: Option<DueCursor>,
     until: Timestamp,
     limit: usize,
@@ -119,7 +143,7 @@ fn due(
         saga: SagaNo(i64::MIN),
     });
     let until = TimeText::new(until);
-    let mut statement = connection.prepare_cached(DUE)?;
+    let mut statement = connection.prepare_cached(&texts.due)?;
     let mut rows = statement.query(params![
         TimeText::new(after.wake_at).as_str(),
         after.saga.0,
@@ -139,7 +163,7 @@ fn due(
     }
     if found < limit {
         let next: Option<String> = connection
-            .prepare_cached(NEXT_DUE)?
+            .prepare_cached(&texts.next_due)?
             .query_row([until.as_str()], |row| row.get(0))
             .optional()?;
         due.next = next.and_then(|next| time_text::parse(&next));
@@ -147,7 +171,7 @@ fn due(
     Ok(due)
 }
 
-fn snapshot(connection: &Connection, now: Timestamp) -> Result<Snapshot, Error> {
+fn snapshot(connection: &Connection, texts: &Texts, now: Timestamp) -> Result<Snapshot, Error> {
     let now = TimeText::new(now);
     let count = |sql: &str| -> Result<u64, Error> {
         connection
@@ -155,14 +179,14 @@ fn snapshot(connection: &Connection, now: Timestamp) -> Result<Snapshot, Error> 
             .query_row([now.as_str()], |row| row.get::<_, i64>(0))
             .map(|count| count.max(0).unsigned_abs())
     };
-    let due = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at <= ?1")?;
-    let parked = count("SELECT count(*) FROM saga WHERE wake_at IS NOT NULL AND wake_at > ?1")?;
+    let due = count(&texts.count_due)?;
+    let parked = count(&texts.count_parked)?;
     let oldest: Option<String> = connection
-        .prepare_cached(OLDEST)?
+        .prepare_cached(&texts.oldest)?
         .query_row([], |row| row.get(0))
         .optional()?;
     let open: i64 = connection
-        .prepare_cached("SELECT count(*) FROM incident WHERE state = 'open'")?
+        .prepare_cached(&texts.open_incidents)?
         .query_row([], |row| row.get(0))?;
     Ok(Snapshot {
         due,

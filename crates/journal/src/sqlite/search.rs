@@ -10,40 +10,63 @@ use serde_json::value::RawValue;
 use settled_protocol::{Json, SagaState, Timestamp};
 
 use super::error::read_error;
+use super::names::Texts;
 use crate::cursor::{self, SagaCursor};
 use crate::entry::SagaNo;
 use crate::incident::is_participant;
 use crate::store::{IncidentFilter, IncidentRow, Page, ReadError, SagaFilter};
 use crate::time_text::{self, TimeText};
 
+macro_rules! incident_columns {
+    () => {
+        "SELECT id, saga, name, step, direction, kind, participant, request_url, request, response,
+                error, attempts, opened_at, state, decision, note, resolved_by, resolved_at, no
+         FROM @incident"
+    };
+}
+
 /// How many rows one page looks at.
 const MAX_ROWS: usize = 100_000;
 /// How many inputs one page looks into.
 const MAX_INPUTS: usize = 10_000;
 
-const INCIDENT_COLUMNS: &str = "
-    id, saga, name, step, direction, kind, participant, request_url, request, response, error,
-    attempts, opened_at, state, decision, note, resolved_by, resolved_at, no";
+/// What is not settled is few, and is kept together.
+pub(super) const UNSETTLED: &str = "
+    SELECT no, created_at, state, name, id FROM @saga INDEXED BY @saga_settled
+    WHERE settled_at IS NULL AND (created_at, no) < (?1, ?2) AND created_at >= ?3
+    ORDER BY created_at DESC, no DESC";
+pub(super) const ALL: &str = "
+    SELECT no, created_at, state, name, id FROM @saga INDEXED BY @saga_created
+    WHERE (created_at, no) < (?1, ?2) AND created_at >= ?3
+    ORDER BY created_at DESC, no DESC";
+pub(super) const FIRST_EVENT: &str = "SELECT data FROM @event WHERE saga = ?1 AND seq = 1";
+pub(super) const INCIDENT: &str = concat!(incident_columns!(), " WHERE id = ?1");
+/// What a list of incidents begins with; what is looked for follows.
+const INCIDENTS: &str = concat!(incident_columns!(), " WHERE no < ?1");
+/// By the saga's number, for which there is an index.
+const OF_SAGA: &str = " AND saga_no = (SELECT no FROM @saga WHERE id = ?2)";
 
 /// The sagas that match, by number.
 pub(super) fn sagas(
     connection: &Connection,
+    texts: &Texts,
     filter: &SagaFilter,
     cursor: Option<&str>,
     limit: usize,
 ) -> Result<Page<SagaNo>, ReadError> {
     let cursor = cursor.map(SagaCursor::read).transpose()?;
-    find_sagas(connection, filter, cursor, limit.max(1)).map_err(|error| read_error(&error))
+    find_sagas(connection, texts, filter, cursor, limit.max(1)).map_err(|error| read_error(&error))
 }
 
 fn find_sagas(
     connection: &Connection,
+    texts: &Texts,
     filter: &SagaFilter,
     cursor: Option<SagaCursor>,
     limit: usize,
 ) -> Result<Page<SagaNo>, Error> {
     let mut text = filter.text.as_deref().map(TextSearch::new);
-    let mut statement = connection.prepare_cached(saga_query(filter))?;
+    let mut statement = connection.prepare_cached(saga_query(texts, filter))?;
     let first = filter.since.unwrap_or(Timestamp(i64::MIN));
     // Every row is before this one, but for those that the cursor says were seen.
     let end = SagaCursor {
@@ -83,7 +106,7 @@ fn find_sagas(
                 .as_deref()
                 .is_none_or(|name| column(row, 3) == Some(name))
             && match &mut text {
-                Some(text) => text.finds(connection, row, no)?,
+                Some(text) => text.finds(connection, texts, row, no)?,
                 None => true,
             };
         if matches {
@@ -106,19 +129,11 @@ fn find_sagas(
     })
 }
 
-/// Along which index to go: what is not settled is few, and is kept together.
-pub(super) fn saga_query(filter: &SagaFilter) -> &'static str {
+/// Along which index to go.
+pub(super) fn saga_query<'a>(texts: &'a Texts, filter: &SagaFilter) -> &'a str {
     match filter.state {
-        Some(state) if !state.is_settled() => {
-            "SELECT no, created_at, state, name, id FROM saga INDEXED BY saga_settled
-             WHERE settled_at IS NULL AND (created_at, no) < (?1, ?2) AND created_at >= ?3
-             ORDER BY created_at DESC, no DESC"
-        }
-        _ => {
-            "SELECT no, created_at, state, name, id FROM saga INDEXED BY saga_created
-             WHERE (created_at, no) < (?1, ?2) AND created_at >= ?3
-             ORDER BY created_at DESC, no DESC"
-        }
+        Some(state) if !state.is_settled() => &texts.unsettled_sagas,
+        _ => &texts.all_sagas,
     }
 }
 
@@ -149,7 +164,13 @@ impl TextSearch {
         self.inputs >= MAX_INPUTS
     }
 
-    fn finds(&mut self, connection: &Connection, row: &Row<'_>, no: i64) -> Result<bool, Error> {
+    fn finds(
+        &mut self,
+        connection: &Connection,
+        texts: &Texts,
+        row: &Row<'_>,
+        no: i64,
+    ) -> Result<bool, Error> {
         if [4, 3]
             .into_iter()
             .filter_map(|index| column(row, index))
@@ -158,8 +179,7 @@ impl TextSearch {
             return Ok(true);
         }
         self.inputs += 1;
-        let mut statement =
-            connection.prepare_cached("SELECT data FROM event WHERE saga = ?1 AND seq = 1")?;
+        let mut statement = connection.prepare_cached(&texts.first_event)?;
         let mut rows = statement.query([no])?;
         let Some(row) = rows.next()? else {
             return Ok(false);
@@ -192,6 +212,7 @@ struct FirstData<'a> {
 /// The incidents that match.
 pub(super) fn incidents(
     connection: &Connection,
+    texts: &Texts,
     filter: &IncidentFilter,
     cursor: Option<&str>,
     limit: usize,
@@ -200,16 +221,18 @@ pub(super) fn incidents(
         .map(cursor::read_incident)
         .transpose()?
         .unwrap_or(i64::MAX);
-    find_incidents(connection, filter, before, limit.max(1)).map_err(|error| read_error(&error))
+    find_incidents(connection, texts, filter, before, limit.max(1))
+        .map_err(|error| read_error(&error))
 }
 
 fn find_incidents(
     connection: &Connection,
+    texts: &Texts,
     filter: &IncidentFilter,
     before: i64,
     limit: usize,
 ) -> Result<Page<IncidentRow>, Error> {
-    let mut sql = format!("SELECT {INCIDENT_COLUMNS} FROM incident WHERE no < ?1");
+    let mut sql = INCIDENTS.to_owned();
     let mut values: Vec<&dyn ToSql> = vec![&before];
     match filter.open {
         Some(true) => sql.push_str(" AND state = 'open'"),
@@ -217,12 +240,11 @@ fn find_incidents(
         None => {}
     }
     if let Some(saga) = &filter.saga {
-        // By the saga's number, for which there is an index.
-        sql.push_str(" AND saga_no = (SELECT no FROM saga WHERE id = ?2)");
+        sql.push_str(OF_SAGA);
         values.push(saga);
     }
     sql.push_str(" ORDER BY no DESC");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&texts.names.sql(&sql))?;
     let mut rows = statement.query(values.as_slice())?;
     let mut items = Vec::new();
     let mut looked_at = 0;
@@ -257,12 +279,11 @@ fn find_incidents(
 /// One incident by its id.
 pub(super) fn incident(
     connection: &Connection,
+    texts: &Texts,
     id: &str,
 ) -> Result<Option<IncidentRow>, ReadError> {
     connection
-        .prepare_cached(&format!(
-            "SELECT {INCIDENT_COLUMNS} FROM incident WHERE id = ?1"
-        ))
+        .prepare_cached(&texts.incident)
         .and_then(|mut statement| statement.query_row([id], incident_row).optional())
         .map_err(|error| read_error(&error))
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Row, params};
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
 use super::error::read_error;
+use super::names::Texts;
 use crate::chain::{Birth, Chain, Link};
 use crate::decode::{Steps, decode};
 use crate::entry::SagaNo;
@@ -21,15 +22,16 @@ use crate::time_text;
 /// How many definitions a reader remembers.
 const MAX_DEFINITIONS: usize = 256;
 
-const BY_ID: &str = "
-    SELECT saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
-    FROM saga LEFT JOIN definition ON definition.no = saga.definition WHERE id = ?1";
-const BY_NO: &str = "
-    SELECT saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
-    FROM saga LEFT JOIN definition ON definition.no = saga.definition WHERE saga.no = ?1";
-const EVENTS: &str = "
+pub(super) const BY_ID: &str = "
+    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
+    FROM @saga LEFT JOIN @definition ON @definition.no = @saga.definition WHERE id = ?1";
+pub(super) const BY_NO: &str = "
+    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
+    FROM @saga LEFT JOIN @definition ON @definition.no = @saga.definition WHERE @saga.no = ?1";
+pub(super) const EVENTS: &str = "
     SELECT seq, at, kind, step, direction, attempt, outcome, data, hash
-    FROM event WHERE saga = ?1 ORDER BY seq";
+    FROM @event WHERE saga = ?1 ORDER BY seq";
+pub(super) const DEFINITION: &str = "SELECT document, steps FROM @definition WHERE digest = ?1";
 
 /// A definition as a reader needs it.
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Trouble {
 /// Reads a saga. The caller has begun a transaction, so that all rows are of one moment.
 pub(super) fn load(
     connection: &Connection,
+    texts: &Texts,
     definitions: &mut Definitions,
     key: SagaKey<'_>,
 ) -> Result<Option<StoredSaga>, ReadError> {
@@ -90,15 +93,15 @@ pub(super) fn load(
         },
         Trouble::Store(error) => read_error(&error),
     };
-    let texts = match key {
-        SagaKey::Id(id) => row(connection, BY_ID, id),
-        SagaKey::No(no) => row(connection, BY_NO, no.0),
+    let found = match key {
+        SagaKey::Id(id) => row(connection, &texts.saga_by_id, id),
+        SagaKey::No(no) => row(connection, &texts.saga_by_no, no.0),
     };
-    let Some(texts) = texts.map_err(|trouble| damaged(&named, trouble))? else {
+    let Some(found) = found.map_err(|trouble| damaged(&named, trouble))? else {
         return Ok(None);
     };
-    let id = texts.id.clone();
-    build(connection, definitions, texts)
+    let id = found.id.clone();
+    build(connection, texts, definitions, found)
         .map(Some)
         .map_err(|trouble| damaged(&id, trouble))
 }
@@ -130,6 +133,7 @@ fn row(
 
 fn build(
     connection: &Connection,
+    sql: &Texts,
     definitions: &mut Definitions,
     texts: SagaTexts,
 ) -> Result<StoredSaga, Trouble> {
@@ -139,7 +143,7 @@ fn build(
             "its definition is not on record".to_owned(),
         ));
     };
-    let definition = definitions.get(connection, digest)?;
+    let definition = definitions.get(connection, sql, digest)?;
     let birth = Birth {
         id: &texts.id,
         name: &texts.name,
@@ -151,7 +155,7 @@ fn build(
         records,
         input,
         chain,
-    } = history(connection, texts.no, birth, &definition.steps)?;
+    } = history(connection, sql, texts.no, birth, &definition.steps)?;
     let wrong = |column: &str| Trouble::Saga(0, format!("the saga's row: {column} cannot be read"));
     let time = |column, text: &str| time_text::parse(text).ok_or_else(|| wrong(column));
     let maybe = |column, text: &Option<String>| -> Result<Option<Timestamp>, Trouble> {
@@ -181,11 +185,14 @@ struct History {
 
 fn history(
     connection: &Connection,
+    sql: &Texts,
     no: i64,
     birth: Birth<'_>,
     steps: &Steps,
 ) -> Result<History, Trouble> {
-    let mut statement = connection.prepare_cached(EVENTS).map_err(Trouble::Store)?;
+    let mut statement = connection
+        .prepare_cached(&sql.events)
+        .map_err(Trouble::Store)?;
     let mut rows = statement.query([no]).map_err(Trouble::Store)?;
     let mut chain = Chain::default();
     let mut birth = Some(birth);
@@ -248,12 +255,17 @@ fn borrow_maybe<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, 
 }
 
 impl Definitions {
-    fn get(&mut self, connection: &Connection, digest: &[u8]) -> Result<Arc<Definition>, Trouble> {
+    fn get(
+        &mut self,
+        connection: &Connection,
+        sql: &Texts,
+        digest: &[u8],
+    ) -> Result<Arc<Definition>, Trouble> {
         if let Some(known) = self.0.get(digest) {
             return Ok(Arc::clone(known));
         }
         let (document, steps): (String, String) = connection
-            .prepare_cached("SELECT document, steps FROM definition WHERE digest = ?1")
+            .prepare_cached(&sql.definition_by_digest)
             .and_then(|mut statement| {
                 statement.query_row(params![digest], |row| {
                     Ok((String::column_result(row.get_ref(0)?)?, row.get(1)?))

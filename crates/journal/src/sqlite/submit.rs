@@ -12,10 +12,15 @@ use crate::time_text::TimeText;
 const MAX_DEFINITIONS: usize = 1_024;
 
 pub(super) const INSERT_SAGA: &str = "
-    INSERT INTO saga (no, id, name, state, created_at, deadline_at, wake_at, settled_at,
+    INSERT INTO @saga (no, id, name, state, created_at, deadline_at, wake_at, settled_at,
                       definition, fingerprint)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT DO NOTHING";
+pub(super) const FIND_SAGA: &str = "SELECT no, fingerprint = ?2 FROM @saga WHERE id = ?1";
+pub(super) const INSERT_DEFINITION: &str =
+    "INSERT INTO @definition (digest, steps, document) VALUES (?1, ?2, ?3)";
+pub(super) const FIND_DEFINITION: &str = "SELECT no FROM @definition WHERE digest = ?1";
+pub(super) const DELETE_DEFINITION: &str = "DELETE FROM @definition WHERE no = ?1";
 
 /// What became of a submission.
 pub(super) enum Inserted {
@@ -53,13 +58,13 @@ impl Work<'_> {
         }
         if fresh {
             self.connection
-                .prepare_cached("DELETE FROM definition WHERE no = ?1")?
+                .prepare_cached(&self.texts.delete_definition)?
                 .execute([definition])?;
             self.memory.definitions.remove(&new.definition_digest);
         }
         let there = self
             .connection
-            .prepare_cached("SELECT no, fingerprint = ?2 FROM saga WHERE id = ?1")?
+            .prepare_cached(&self.texts.find_saga)?
             .query_row(params![new.id, new.fingerprint], |row| {
                 Ok(Appended::Exists {
                     saga: SagaNo(row.get(0)?),
@@ -77,16 +82,14 @@ impl Work<'_> {
         }
         let known: Option<i64> = self
             .connection
-            .prepare_cached("SELECT no FROM definition WHERE digest = ?1")?
+            .prepare_cached(&self.texts.find_definition)?
             .query_row([new.definition_digest], |row| row.get(0))
             .optional()?;
         let (no, fresh) = if let Some(no) = known {
             (no, false)
         } else {
             self.connection
-                .prepare_cached(
-                    "INSERT INTO definition (digest, steps, document) VALUES (?1, ?2, ?3)",
-                )?
+                .prepare_cached(&self.texts.insert_definition)?
                 .execute(params![
                     new.definition_digest,
                     steps(plan),

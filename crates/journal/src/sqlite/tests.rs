@@ -14,7 +14,8 @@ use settled_protocol::{
     RequestRecord, Resolution, SagaState, Timestamp,
 };
 
-use super::{OpenError, SqliteJournal, prune, read, schema, search};
+use super::names::{Names, Texts};
+use super::{OpenError, SqliteJournal, schema, search};
 use crate::support::{self, Known};
 use crate::{
     Append, Appended, CommitError, Journal, Keeper, NewSaga, ReadError, Reader, SagaFilter,
@@ -457,14 +458,18 @@ fn searches_walk_along_an_index() {
         state: Some(SagaState::Running),
         ..SagaFilter::default()
     };
+    let texts = Texts::new(Names::ALONE);
     let plans = [
-        (read::DUE, "saga_wake"),
-        (read::NEXT_DUE, "saga_wake"),
-        (read::OLDEST, "saga_settled"),
-        (prune::OLD, "saga_settled"),
-        (prune::DROP_DEFINITION, "saga_definition"),
-        (search::saga_query(&SagaFilter::default()), "saga_created"),
-        (search::saga_query(&running), "saga_settled"),
+        (texts.due.as_str(), "saga_wake"),
+        (&texts.next_due, "saga_wake"),
+        (&texts.oldest, "saga_settled"),
+        (&texts.old, "saga_settled"),
+        (&texts.drop_definition, "saga_definition"),
+        (
+            search::saga_query(&texts, &SagaFilter::default()),
+            "saga_created",
+        ),
+        (search::saga_query(&texts, &running), "saga_settled"),
         (
             "SELECT count(*) FROM incident WHERE state = 'open'",
             "incident_open",

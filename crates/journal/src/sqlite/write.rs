@@ -5,12 +5,14 @@
 //! is read that was just written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
 use settled_protocol::{Event, Record};
 
 use super::error::{commit_error, read_error};
-use super::submit::{INSERT_SAGA, Inserted};
+use super::names::Texts;
+use super::submit::Inserted;
 use crate::chain::{BirthTimes, Chain, Link};
 use crate::encode::{encode, step_name};
 use crate::entry::{Append, Appended, Misplaced, SagaNo, SagaRow};
@@ -21,20 +23,23 @@ use crate::time_text::TimeText;
 /// How many sagas' ends are remembered; beyond that they are looked up again.
 const MAX_TAILS: usize = 65_536;
 
-const UPDATE_SAGA: &str = "UPDATE saga SET state = ?2, wake_at = ?3, settled_at = ?4 WHERE no = ?1";
-const INSERT_EVENT: &str = "
-    INSERT INTO event (saga, seq, at, kind, step, direction, attempt, outcome, data, hash)
+pub(super) const UPDATE_SAGA: &str =
+    "UPDATE @saga SET state = ?2, wake_at = ?3, settled_at = ?4 WHERE no = ?1";
+pub(super) const INSERT_EVENT: &str = "
+    INSERT INTO @event (saga, seq, at, kind, step, direction, attempt, outcome, data, hash)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-const OPEN_INCIDENT: &str = "
-    INSERT INTO incident (id, saga, name, step, direction, kind, participant, request_url, request,
+pub(super) const OPEN_INCIDENT: &str = "
+    INSERT INTO @incident (id, saga, name, step, direction, kind, participant, request_url, request,
                           response, error, attempts, opened_at, state, saga_no, number)
     SELECT id || '~' || ?2, id, name, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'open', no, ?2
-    FROM saga WHERE no = ?1
+    FROM @saga WHERE no = ?1
     ON CONFLICT DO NOTHING";
-const RESOLVE_INCIDENT: &str = "
-    UPDATE incident
+pub(super) const RESOLVE_INCIDENT: &str = "
+    UPDATE @incident
     SET state = 'resolved', decision = ?3, note = ?4, resolved_by = ?5, resolved_at = ?6
     WHERE saga_no = ?1 AND number = ?2 AND state = 'open'";
+pub(super) const TAIL: &str =
+    "SELECT seq, hash FROM @event WHERE saga = ?1 ORDER BY seq DESC LIMIT 1";
 
 /// The end of a saga's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,7 @@ struct Tail {
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) connection: Connection,
+    pub(super) texts: Arc<Texts>,
     memory: Memory,
 }
 
@@ -58,9 +64,10 @@ pub(super) struct Memory {
 }
 
 impl Desk {
-    pub(super) fn new(connection: Connection) -> Self {
+    pub(super) fn new(connection: Connection, texts: Arc<Texts>) -> Self {
         Self {
             connection,
+            texts,
             memory: Memory::default(),
         }
     }
@@ -74,14 +81,15 @@ impl Desk {
         &mut self,
         batch: &[Append],
     ) -> Result<Vec<Result<Appended, Misplaced>>, CommitError> {
-        self.transact(|connection, memory| {
-            let mut work = Work::new(connection, memory)?;
+        self.transact(|connection, texts, memory| {
+            let mut work = Work::new(connection, texts, memory)?;
             batch.iter().map(|append| work.append(append)).collect()
         })
     }
 
     pub(super) fn last_seq(&mut self, saga: SagaNo) -> Result<u32, ReadError> {
-        let tail = stored_tail(&self.connection, saga).map_err(|error| read_error(&error))?;
+        let tail =
+            stored_tail(&self.connection, &self.texts, saga).map_err(|error| read_error(&error))?;
         Ok(tail.map_or(0, |tail| tail.seq))
     }
 
@@ -91,15 +99,19 @@ impl Desk {
     }
 
     /// Does `work` in one transaction, durably or not at all.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
-        work: impl FnOnce(&Connection, &mut Memory) -> Result<T, Error>,
+        work: impl FnOnce(&Connection, &Texts, &mut Memory) -> Result<T, Error>,
     ) -> Result<T, CommitError> {
-        let Self { connection, memory } = self;
+        let Self {
+            connection,
+            texts,
+            memory,
+        } = self;
         let done = connection
             .prepare_cached("BEGIN IMMEDIATE")
             .and_then(|mut begin| begin.execute([]))
-            .and_then(|_| work(connection, memory))
+            .and_then(|_| work(connection, texts, memory))
             .and_then(|done| {
                 connection.prepare_cached("COMMIT")?.execute([])?;
                 Ok(done)
@@ -123,6 +135,7 @@ impl Desk {
 /// One transaction's work.
 pub(super) struct Work<'a> {
     pub(super) connection: &'a Connection,
+    pub(super) texts: &'a Texts,
     pub(super) memory: &'a mut Memory,
     chain: Chain,
     data: String,
@@ -132,15 +145,20 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(connection: &'a Connection, memory: &'a mut Memory) -> Result<Self, Error> {
+    fn new(
+        connection: &'a Connection,
+        texts: &'a Texts,
+        memory: &'a mut Memory,
+    ) -> Result<Self, Error> {
         Ok(Self {
             connection,
+            texts,
             memory,
             chain: Chain::default(),
             data: String::new(),
-            insert_event: connection.prepare_cached(INSERT_EVENT)?,
-            insert_saga: connection.prepare_cached(INSERT_SAGA)?,
-            update_saga: connection.prepare_cached(UPDATE_SAGA)?,
+            insert_event: connection.prepare_cached(&texts.insert_event)?,
+            insert_saga: connection.prepare_cached(&texts.insert_saga)?,
+            update_saga: connection.prepare_cached(&texts.update_saga)?,
         })
     }
 
@@ -188,7 +206,7 @@ impl<'a> Work<'a> {
     fn tail(&mut self, no: SagaNo) -> Result<Option<Tail>, Error> {
         match self.memory.tails.get(&no) {
             Some(tail) => Ok(Some(*tail)),
-            None => stored_tail(self.connection, no),
+            None => stored_tail(self.connection, self.texts, no),
         }
     }
 
@@ -239,7 +257,7 @@ impl<'a> Work<'a> {
             } => {
                 let opening = Opening::new(*kind, evidence);
                 self.connection
-                    .prepare_cached(OPEN_INCIDENT)?
+                    .prepare_cached(&self.texts.open_incident)?
                     .execute(params![
                         append.saga.0,
                         incident,
@@ -264,7 +282,7 @@ impl<'a> Work<'a> {
                 ..
             } => {
                 self.connection
-                    .prepare_cached(RESOLVE_INCIDENT)?
+                    .prepare_cached(&self.texts.resolve_incident)?
                     .execute(params![
                         append.saga.0,
                         incident,
@@ -297,9 +315,9 @@ fn follow(records: &[Record], last: u32) -> bool {
         .all(|(record, n)| Some(record.seq) == last.checked_add(n))
 }
 
-fn stored_tail(connection: &Connection, no: SagaNo) -> Result<Option<Tail>, Error> {
+fn stored_tail(connection: &Connection, texts: &Texts, no: SagaNo) -> Result<Option<Tail>, Error> {
     connection
-        .prepare_cached("SELECT seq, hash FROM event WHERE saga = ?1 ORDER BY seq DESC LIMIT 1")?
+        .prepare_cached(&texts.tail)?
         .query_row([no.0], |row| {
             Ok(Tail {
                 seq: row.get(0)?,

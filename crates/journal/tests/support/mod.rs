@@ -7,7 +7,7 @@ pub(crate) mod arbitrary;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use settled_journal::{Append, NewSaga, SagaNo, SagaRow};
+use settled_journal::{Append, NewSaga, SagaNo, SagaRow, ScheduleRow};
 use settled_protocol::{Event, Json, Plan, Record, SagaState, Timestamp};
 
 /// A saga as the test knows it.
@@ -140,4 +140,32 @@ pub(crate) fn stored(known: &mut Known, append: &Append, chain: u64) {
     known.chain = chain;
     let opened = |record: &&Record| matches!(record.event, Event::IncidentOpened { .. });
     known.incidents += append.records.iter().filter(opened).count() as u32;
+}
+
+/// One of a few names, in an order that is not the alphabet's.
+pub(crate) fn schedule_name(random: &mut Rng) -> String {
+    ["shelve", "B", "a-1", "_", "shelve2"][random.usize(..5)].to_owned()
+}
+
+/// A schedule with anything in it.
+pub(crate) fn schedule(random: &mut Rng, name: String) -> ScheduleRow {
+    use arbitrary::{maybe, text, time};
+    ScheduleRow {
+        name,
+        document: arbitrary::json(random),
+        created_at: time(random),
+        updated_at: time(random),
+        anchor_at: time(random),
+        decided_until: time(random),
+        next_due_at: maybe(random, time),
+        waiting_due_at: maybe(random, time),
+        last_due_at: maybe(random, time),
+        last_saga: maybe(random, text),
+        triggered_saga: maybe(random, text),
+        triggered_at: maybe(random, time),
+        runs: random.u64(..1 << 40),
+        missed: random.u64(..3),
+        overlapped: random.u64(..3),
+        error: maybe(random, text),
+    }
 }

@@ -3,8 +3,8 @@
 //! | role | may |
 //! | --- | --- |
 //! | `submit` | submit sagas, read one saga by its id, answer callbacks |
-//! | `read` | read sagas, their events, incidents and metrics |
-//! | `operate` | what `read` may; cancel sagas, resolve incidents, answer callbacks |
+//! | `read` | read sagas, their events, incidents, schedules, participants and metrics |
+//! | `operate` | what `read` may; cancel sagas, resolve incidents, answer callbacks; schedules; limits |
 //! | `admin` | everything |
 //!
 //! A token is kept as its SHA-256 digest only, and compared in constant time; it is never shown, in
@@ -28,7 +28,7 @@ pub enum Role {
     Submit,
     /// Read everything.
     Read,
-    /// Cancel sagas and resolve incidents.
+    /// Cancel sagas, resolve incidents, change and trigger schedules, change limits.
     Operate,
     /// Everything.
     Admin,

@@ -65,6 +65,8 @@ fn method_label(method: &Method) -> &'static str {
         "GET" => "GET",
         "POST" => "POST",
         "HEAD" => "HEAD",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
         _ => "other",
     }
 }

@@ -9,10 +9,12 @@ mod gate;
 mod incidents;
 mod object;
 mod openapi;
+mod participants;
 mod problem;
 mod query;
 mod resolve;
 mod sagas;
+mod schedules;
 mod system;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::header::{CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -90,6 +92,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/v1/incidents/{id}", &[Read, Operate, Admin]),
     route("POST", "/v1/incidents/{id}/resolve", &[Operate, Admin]),
     route("POST", "/v1/incidents/resolve", &[Operate, Admin]),
+    route("GET", "/v1/participants", &[Read, Operate, Admin]),
+    route("GET", "/v1/participants/{name}", &[Read, Operate, Admin]),
+    route("PUT", "/v1/participants/{name}", &[Operate, Admin]),
+    route("GET", "/v1/schedules", &[Read, Operate, Admin]),
+    route("GET", "/v1/schedules/{name}", &[Read, Operate, Admin]),
+    route("PUT", "/v1/schedules/{name}", &[Operate, Admin]),
+    route("DELETE", "/v1/schedules/{name}", &[Operate, Admin]),
+    route("POST", "/v1/schedules/{name}/trigger", &[Operate, Admin]),
     route("GET", "/healthz", &[]),
     route("GET", "/readyz", &[]),
     route("GET", "/metrics", &[Read, Operate, Admin]),
@@ -149,6 +159,19 @@ impl Api {
             .route("/v1/incidents/{id}", get(incidents::show))
             .route("/v1/incidents/{id}/resolve", post(resolve::one))
             .route("/v1/incidents/resolve", post(resolve::many))
+            .route("/v1/participants", get(participants::list))
+            .route(
+                "/v1/participants/{name}",
+                put(participants::put).get(participants::show),
+            )
+            .route("/v1/schedules", get(schedules::list))
+            .route(
+                "/v1/schedules/{name}",
+                put(schedules::put)
+                    .get(schedules::show)
+                    .delete(schedules::delete),
+            )
+            .route("/v1/schedules/{name}/trigger", post(schedules::trigger))
             .route("/healthz", get(system::healthz))
             .route("/readyz", get(system::readyz))
             .route("/metrics", get(system::metrics))

@@ -111,6 +111,11 @@ impl<'a> Object<'a> {
             })
     }
 
+    /// Reads a value as an object that is the field `place` of another.
+    pub(crate) fn within(raw: &'a RawValue, place: &'static str) -> Result<Self, Problem> {
+        Self::parse(raw.get(), place)
+    }
+
     /// A field that is an object itself.
     pub(crate) fn object(&mut self, field: &'static str) -> Result<Option<Self>, Problem> {
         match self.take_value(field) {

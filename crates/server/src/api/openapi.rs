@@ -45,6 +45,8 @@ pub(super) async fn openapi() -> Response {
     tags(
         (name = "sagas", description = "Business actions over several calls"),
         (name = "incidents", description = "What needs a person"),
+        (name = "participants", description = "Whom sagas call, and how much"),
+        (name = "schedules", description = "Sagas that start by the clock"),
         (name = "system", description = "How the process is"),
     ),
     paths(
@@ -58,6 +60,14 @@ pub(super) async fn openapi() -> Response {
         super::incidents::show,
         super::resolve::one,
         super::resolve::many,
+        super::participants::list,
+        super::participants::show,
+        super::participants::put,
+        super::schedules::put,
+        super::schedules::list,
+        super::schedules::show,
+        super::schedules::delete,
+        super::schedules::trigger,
         super::system::healthz,
         super::system::readyz,
         super::system::metrics,
@@ -294,6 +304,65 @@ struct IncidentFilterDocument {
     step: Option<String>,
     /// Whose request went to this `host` or `host:port`.
     participant: Option<String>,
+}
+
+/// What a participant may be asked to bear. What is left out stays as it is.
+#[derive(ToSchema)]
+#[schema(as = Limits)]
+pub(super) struct LimitsDocument {
+    /// The most calls under way at a time.
+    #[schema(minimum = 1)]
+    max_concurrent: Option<u32>,
+    /// The most calls begun in a second; null for no limit.
+    #[schema(example = 5.0)]
+    max_per_second: Option<f64>,
+    /// When it is left alone because it does not answer; null for never.
+    breaker: Option<BreakerDocument>,
+}
+
+/// When a participant is left alone, and for how long. What is left out stays as it is.
+#[derive(ToSchema)]
+struct BreakerDocument {
+    /// After so many calls in a row without a definite answer.
+    #[schema(minimum = 1)]
+    failures: Option<u32>,
+    /// For so long at first; twice as long each time that it still does not answer.
+    #[schema(example = "1s")]
+    first_pause: Option<String>,
+    /// But no longer than this.
+    #[schema(example = "60s")]
+    max_pause: Option<String>,
+}
+
+/// When to run a saga, and which: either `cron` or `every` says when.
+#[derive(ToSchema)]
+#[schema(as = ScheduleDocument)]
+pub(super) struct ScheduleDocument {
+    /// Five fields (minute, hour, day of month, month, day of week), or a nickname such as `@daily`.
+    #[schema(example = "0 */4 * * *")]
+    cron: Option<String>,
+    /// The time zone of `cron`; `UTC` where it is left out.
+    #[schema(example = "Asia/Shanghai")]
+    timezone: Option<String>,
+    /// An interval of whole seconds, counted from when it was put.
+    every: Option<String>,
+    /// The saga to run: a submission without an `id`.
+    saga: Submission,
+    /// What becomes of due times at which nobody ran: left out, or one run for all of them.
+    #[schema(schema_with = words::missed)]
+    missed: Option<String>,
+    /// What becomes of a due time at which an earlier run is not settled: left out, or its run waits.
+    #[schema(schema_with = words::overlap)]
+    overlap: Option<String>,
+}
+
+/// A run out of turn.
+#[derive(ToSchema)]
+#[schema(as = Trigger)]
+pub(super) struct TriggerDocument {
+    /// The same id is the same run; a new one where it is left out.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,50}$")]
+    id: Option<String>,
 }
 
 /// A submission that shows what there is.

@@ -10,6 +10,7 @@ use settled::coordinator::{CallbackError, CommandError, SubmitError};
 use settled::definition::Invalid;
 use settled::journal::ReadError;
 use settled::protocol::Refusal;
+use settled::schedule::ScheduleError;
 use utoipa::ToSchema;
 
 /// What kind of problem: each has a type, a title and a status, always the same ones.
@@ -229,6 +230,14 @@ impl From<ReadError> for Problem {
                 );
                 Self::new(Kind::Damaged, detail)
             }
+            ReadError::Schedule { ref name, .. } => {
+                tracing::error!(%error, "a schedule cannot be read");
+                let detail = format!(
+                    "the record of schedule {name} is damaged; it runs no more, other schedules are \
+                     not touched; put it again, or delete it"
+                );
+                Self::new(Kind::Damaged, detail)
+            }
             ReadError::Store(_) => {
                 tracing::error!(%error, "the journal cannot be read");
                 Self::unavailable("the journal cannot be read now; ask again later")
@@ -268,6 +277,27 @@ impl From<CommandError> for Problem {
                 tracing::warn!(why, "a command was not taken");
                 Self::unavailable("this cannot be recorded now; send it again later")
             }
+        }
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::Invalid(invalid) => invalid.into(),
+            ScheduleError::NotFound => super::schedules::no_schedule(),
+            ScheduleError::TooMany | ScheduleError::Broken => Self::conflict(error.to_string()),
+            ScheduleError::Conflict => Self {
+                field: Some("id".into()),
+                ..Self::conflict(error.to_string())
+            },
+            ScheduleError::Unavailable(why) => {
+                tracing::warn!(why, "a schedule was not changed");
+                Self::unavailable(
+                    "the schedule cannot be changed durably now; send the same again later",
+                )
+            }
+            ScheduleError::Read(error) => error.into(),
         }
     }
 }

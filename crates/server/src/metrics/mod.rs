@@ -92,6 +92,11 @@ struct ByRoute {
     route: Word,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    outcome: Word,
+}
+
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 fn calls() -> Histogram {
@@ -117,6 +122,7 @@ pub struct Metrics {
     check_latency: Histogram,
     incidents: Family<ByKind, Counter>,
     resolved: Family<ByKind, Counter>,
+    schedules: Family<ByResult, Counter>,
     trouble: Counter,
     requests: Family<ByStatus, Counter>,
     request_latencies: Histograms<ByRoute>,
@@ -155,6 +161,7 @@ impl Metrics {
             check_latency: calls(),
             incidents: Family::default(),
             resolved: Family::default(),
+            schedules: Family::default(),
             trouble: Counter::default(),
             requests: Family::default(),
             request_latencies: Family::new_with_constructor(calls),
@@ -217,6 +224,11 @@ impl Metrics {
             "incidents_resolved",
             "Incidents that were decided, by what was decided",
             Box::new(self.resolved.clone()),
+        );
+        add(
+            "schedule_due_times",
+            "Due times of schedules, and runs out of turn, by what became of them",
+            Box::new(self.schedules.clone()),
         );
         add(
             "trouble",

@@ -3,11 +3,13 @@
 //!
 //! No line has anything of a payload in it, nor any text that a participant sent.
 
-use settled::observe::Observer;
+use settled::observe::{Observer, Scheduled};
 use settled::protocol::{Event, Finding, IncidentKind, LegId, Reason, SagaState, Span};
 use settled::snapshot::SagaSnapshot;
 
-use super::{ByCause, ByFinding, ByKind, ByName, ByNameAndState, ByOutcome, ByStep, Metrics};
+use super::{
+    ByCause, ByFinding, ByKind, ByName, ByNameAndState, ByOutcome, ByResult, ByStep, Metrics,
+};
 
 fn seconds(span: Span) -> f64 {
     span.0 as f64 / 1e6
@@ -147,6 +149,37 @@ impl Observer for Metrics {
             reason,
             "settled"
         );
+    }
+
+    fn scheduled(&self, schedule: &str, what: Scheduled, count: u64) {
+        let outcome = match what {
+            Scheduled::Ran => "run",
+            Scheduled::Missed => "missed",
+            Scheduled::Overlapped => "overlapped",
+            Scheduled::Triggered => "triggered",
+        };
+        self.schedules
+            .get_or_create(&ByResult { outcome })
+            .inc_by(count);
+        match what {
+            Scheduled::Ran | Scheduled::Triggered => {
+                tracing::info!(schedule, outcome, "schedule");
+            }
+            Scheduled::Missed => {
+                tracing::warn!(
+                    schedule,
+                    outcome,
+                    count,
+                    "schedule: nobody ran when it was due"
+                );
+            }
+            Scheduled::Overlapped => tracing::warn!(
+                schedule,
+                outcome,
+                count,
+                "schedule: left out, an earlier run is not settled"
+            ),
+        }
     }
 
     fn trouble(&self, what: &str) {

@@ -4,7 +4,9 @@
 
 mod event;
 mod incident;
+mod participant;
 mod saga;
+mod schedule;
 pub(crate) mod words;
 
 use serde::{Serialize, Serializer};
@@ -13,7 +15,9 @@ use settled::snapshot::SagaSnapshot;
 
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
+pub(crate) use schedule::{ScheduleView, SchedulesView};
 
 /// A moment as RFC 3339 in UTC, with microseconds.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! The words of the API for its description, taken from the types that define them.
 
 use settled::protocol::{Decision, Direction, IncidentKind, Outcome, SagaState, StepState};
+use settled::schedule::{Missed, Overlap, ScheduleState};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 fn words<'a>(words: impl Iterator<Item = &'a str>, nullable: bool) -> ObjectBuilder {
@@ -26,6 +27,12 @@ macro_rules! of {
 
 of! {
     saga_state: SagaState, false;
+    saga_state_or_none: SagaState, true;
+    schedule_state: ScheduleState, false;
+    missed: Missed, false;
+    missed_or_none: Missed, true;
+    overlap: Overlap, false;
+    overlap_or_none: Overlap, true;
     step_state: StepState, false;
     direction: Direction, false;
     direction_or_none: Direction, true;

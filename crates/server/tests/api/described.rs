@@ -199,7 +199,36 @@ async fn every_answer_is_as_it_is_described() {
         let reply = host.post(&format!("/v1/sagas/{id}/cancel"), "").await;
         description.fits("post", "/v1/sagas/{id}/cancel", &reply);
     }
+    let schedule =
+        json!({"cron": "@yearly", "saga": {"steps": [host.undone_step("s", "/ok", "/ok")]}});
+    let path = "/v1/schedules/x";
+    for document in [&schedule, &schedule, &json!({"cron": "x"})] {
+        let reply = host.put_json(path, document).await;
+        description.fits("put", "/v1/schedules/{name}", &reply);
+    }
+    for (name, body) in [
+        ("x", r#"{"id": "1"}"#),
+        ("x", r#"{"id": "1"}"#),
+        ("x", "["),
+        ("y", ""),
+    ] {
+        let reply = host
+            .post(&format!("/v1/schedules/{name}/trigger"), body)
+            .await;
+        description.fits("post", "/v1/schedules/{name}/trigger", &reply);
+    }
+    let limits = json!({"max_per_second": 2.5, "breaker": {"failures": 3}});
+    for document in [&limits, &json!({"max_per_second": 0})] {
+        let reply = host.put_json("/v1/participants/a:1", document).await;
+        description.fits("put", "/v1/participants/{name}", &reply);
+    }
     for (described, path) in [
+        ("/v1/participants", "/v1/participants"),
+        ("/v1/participants/{name}", "/v1/participants/a:1"),
+        ("/v1/participants/{name}", "/v1/participants/b:1"),
+        ("/v1/schedules", "/v1/schedules"),
+        ("/v1/schedules/{name}", "/v1/schedules/x"),
+        ("/v1/schedules/{name}", "/v1/schedules/y"),
         ("/v1/sagas", "/v1/sagas?limit=2"),
         ("/v1/sagas", "/v1/sagas?limit=x"),
         ("/v1/incidents", "/v1/incidents"),
@@ -212,4 +241,7 @@ async fn every_answer_is_as_it_is_described() {
         let reply = host.get(path).await;
         description.fits("get", described, &reply);
     }
+    assert_eq!(host.delete(path).await.status, 204);
+    let reply = host.delete(path).await;
+    description.fits("delete", "/v1/schedules/{name}", &reply);
 }

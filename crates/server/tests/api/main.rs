@@ -9,6 +9,8 @@ mod hostile;
 mod incidents;
 mod limits;
 mod measured;
+mod participants;
 mod sagas;
+mod schedules;
 mod shutdown;
 mod support;

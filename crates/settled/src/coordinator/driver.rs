@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use settled_journal::failpoint::failpoint;
-use settled_journal::{Fate, ReadError, Refused, SagaKey, SagaNo, Writer};
+use settled_journal::{
+    Fate, ReadError, Refused, SagaKey, SagaNo, ScheduleChange, ScheduleReply, Writer,
+};
 use settled_protocol::{Record, Span, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -19,7 +21,7 @@ use super::clock::Clock;
 use super::handle::Coordinator;
 use super::readers::Readers;
 use super::runs::Runs;
-use super::{CoordinatorSettings, OpenJournal};
+use super::{CoordinatorSettings, OpenJournal, schedules};
 use crate::callback::CallbackKey;
 use crate::definition::Definitions;
 use crate::engine::{AppendRefused, CallId, Engine, Incoming, LoadKey, Outgoing, Reply};
@@ -68,7 +70,13 @@ pub(super) struct Load {
 pub(super) enum Message {
     Engine(Incoming<oneshot::Sender<Reply>>),
     Written(Vec<(SagaNo, Fate)>),
-    Drain { grace: Duration },
+    Drain {
+        grace: Duration,
+    },
+    Schedule {
+        change: ScheduleChange,
+        reply: ScheduleReply,
+    },
 }
 
 /// Records that became durable together.
@@ -155,7 +163,7 @@ impl Coordinator {
         let engine = Engine::new(
             settings.engine.clone(),
             Arc::clone(&definitions),
-            observer,
+            Arc::clone(&observer),
             next_saga,
             secret,
             fastrand::u64(..),
@@ -180,7 +188,8 @@ impl Coordinator {
         };
         failpoint("start");
         tokio::spawn(driver.run(messages));
-        Ok(Self {
+        let (schedules, wishes) = mpsc::unbounded_channel();
+        let coordinator = Self {
             inbox,
             definitions,
             readers,
@@ -190,7 +199,11 @@ impl Coordinator {
             health,
             stats,
             load,
-        })
+            default_limits: Arc::new(settings.engine.limits),
+            schedules,
+        };
+        schedules::start(coordinator.clone(), observer, wishes);
+        Ok(coordinator)
     }
 }
 
@@ -273,6 +286,7 @@ impl Driver {
                     self.health.send_replace(Health::Draining);
                     self.engine.handle(now, Incoming::Drain);
                 }
+                Message::Schedule { change, reply } => self.writer.change_schedule(change, reply),
                 Message::Written(written) => {
                     failpoint("written");
                     for (saga, result) in written {

@@ -15,7 +15,7 @@ use super::driver::{Health, Load, Message, Watchers};
 use super::readers::Readers;
 use crate::callback::CallbackKey;
 use crate::definition::{Definitions, Submission};
-use crate::engine::{Command, Incoming, Reply};
+use crate::engine::{Command, Incoming, Limits, Reply};
 use crate::snapshot::SagaSnapshot;
 
 /// A handle to a running coordinator; cheap to clone. Dropping the last one stops nothing: see
@@ -31,6 +31,8 @@ pub struct Coordinator {
     pub(super) health: watch::Receiver<Health>,
     pub(super) stats: Arc<CommitStats>,
     pub(super) load: Arc<Load>,
+    pub(super) default_limits: Arc<Limits>,
+    pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
 }
 
 /// A submission that was taken.
@@ -114,7 +116,7 @@ impl Drop for Watching {
     }
 }
 
-const STOPPED: &str = "the coordinator has stopped";
+pub(super) const STOPPED: &str = "the coordinator has stopped";
 
 impl Coordinator {
     /// Reads a submission's text; the compiled steps are kept for the next one like it.
@@ -200,7 +202,7 @@ impl Coordinator {
             Reply::Conflict => Err(SubmitError::Conflict),
             Reply::Broken(why) => Err(SubmitError::Read(ReadError::Store(why))),
             Reply::Unavailable(why) => Err(SubmitError::Unavailable(why)),
-            Reply::Accepted | Reply::Refused(_) | Reply::NotFound => {
+            Reply::Accepted | Reply::Refused(_) | Reply::NotFound | Reply::Participants(_) => {
                 Err(SubmitError::Unavailable(STOPPED.to_owned()))
             }
         }
@@ -387,7 +389,7 @@ impl Coordinator {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         incoming: impl FnOnce(oneshot::Sender<Reply>) -> Incoming<oneshot::Sender<Reply>>,
     ) -> Reply {

@@ -6,8 +6,10 @@
 mod clock;
 mod driver;
 mod handle;
+mod participants;
 mod readers;
 mod runs;
+mod schedules;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub use self::driver::{Health, Work};
 pub use self::handle::{
     CallbackError, CommandError, Coordinator, History, SubmitError, Submitted, Watching,
 };
+pub use self::participants::{SetLimitsError, Stopped};
 use crate::engine;
 
 /// A journal that was opened: the one writer, and a way to open readers.

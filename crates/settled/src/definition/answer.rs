@@ -246,7 +246,7 @@ fn words(body: &Json) -> Option<String> {
 
 /// How long the participant asks to wait: a number of seconds, or a date, counted from the moment
 /// that the participant itself gives as the present one.
-fn retry_after(response: &Response) -> Option<Span> {
+pub(crate) fn retry_after(response: &Response) -> Option<Span> {
     let header = |name: &str| {
         let found = response.headers.iter().find(|(n, _)| n == name);
         found.map(|(_, value)| value.trim())

@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue, Method, Uri};
+pub(crate) use answer::retry_after;
 use answer::{CheckRules, Rules};
 use bytes::Bytes;
 use compile::StepParts;
@@ -63,6 +64,7 @@ mod path;
 mod program;
 mod raw;
 mod request;
+mod schedule;
 mod span;
 mod template;
 mod value;
@@ -82,6 +84,7 @@ mod tests;
 
 pub use cache::Definitions;
 pub use invalid::{Invalid, Unmakeable};
+pub(crate) use schedule::ScheduleFields;
 
 /// A document that asks for a saga, checked and compiled.
 #[derive(Clone, Debug)]

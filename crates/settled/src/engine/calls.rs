@@ -14,8 +14,9 @@ use settled_protocol::{
 use super::CallId;
 use super::functions::{Invocation, RunId};
 use super::headers;
+use super::health;
 use super::in_flight::{Consequence, InFlight};
-use super::limits::{Participant, Slots};
+use super::limits::{self, CallHealth, Ended, Participant, Participants, Room, Slot};
 use crate::callback::CallbackKey;
 use crate::definition::{self, Rendered, Scope};
 use crate::participant::Answer;
@@ -27,7 +28,7 @@ pub(super) struct OpenCall {
     pub(super) saga: SagaNo,
     pub(super) leg: LegId,
     pub(super) kind: OpenCallKind,
-    pub(super) participant: Participant,
+    pub(super) slot: Slot,
     pub(super) sent_at: Option<Timestamp>,
 }
 
@@ -40,17 +41,17 @@ pub(super) enum OpenCallKind {
 /// Every call that is under way.
 pub(super) struct Calls {
     open: HashMap<CallId, OpenCall>,
-    slots: Slots,
+    pub(super) participants: Participants,
     callbacks: CallbackKey,
     random: fastrand::Rng,
     last: u64,
 }
 
 impl Calls {
-    pub(super) fn new(max_per_participant: u32, secret: [u8; 32], seed: u64) -> Self {
+    pub(super) fn new(participants: Participants, secret: [u8; 32], seed: u64) -> Self {
         Self {
             open: HashMap::new(),
-            slots: Slots::new(max_per_participant),
+            participants,
             callbacks: CallbackKey::new(secret),
             random: fastrand::Rng::with_seed(seed),
             last: 0,
@@ -79,16 +80,49 @@ impl Calls {
         }
     }
 
-    /// The call is over, or was never made: its slot is free.
+    /// The call is over, or was never made. Its slot is free only after [`Calls::release`].
     pub(super) fn end(&mut self, call: CallId) -> Option<OpenCall> {
-        let open = self.open.remove(&call)?;
-        self.slots.release(open.participant);
-        Some(open)
+        self.open.remove(&call)
     }
 
-    /// The next saga that waits for a slot at a participant, where one is free.
-    pub(super) fn next_in_line(&mut self, participant: Participant) -> Option<SagaNo> {
-        self.slots.next_in_line(participant)
+    /// Gives back a call's slot, with what the call says of its participant. True where those that
+    /// stand in line there have to ask again.
+    pub(super) fn release(
+        &mut self,
+        open: &OpenCall,
+        (health, hold): (CallHealth, Option<Span>),
+        now: Timestamp,
+    ) -> bool {
+        let ended = Ended {
+            health,
+            hold,
+            elapsed: open.sent_at.map(|sent_at| now - sent_at),
+            random: self.random.u64(..),
+        };
+        self.participants.end(open.slot, ended, now)
+    }
+
+    /// Takes a slot, or has the saga wait for one.
+    fn take_slot<R>(
+        &mut self,
+        flight: &mut InFlight<R>,
+        participant: Participant,
+        now: Timestamp,
+    ) -> Option<Slot> {
+        let known = flight.place_at(participant);
+        match self.participants.ask(participant, flight.at.no, known, now) {
+            Room::Slot(slot) => {
+                flight.places.retain(|(at, _)| *at != participant);
+                return Some(slot);
+            }
+            Room::InLine => flight.in_line = true,
+            Room::At(at) => {
+                flight.places.retain(|(other, _)| *other != participant);
+                flight.places.push((participant, at));
+                flight.wake_at = Some(flight.wake_at.map_or(at, |other| other.min(at)));
+            }
+        }
+        None
     }
 
     /// Takes up one task: makes its request, takes a slot, records the intent. Without a slot the
@@ -118,15 +152,13 @@ impl Calls {
             Task::Check(_) => at.definition.check_request(leg, &scope),
         }
         .map_err(|error| error.to_string())?;
-        let authority = rendered
-            .url
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        let participant = self.slots.participant(authority);
-        if !self.slots.take(participant, at.no) {
-            flight.in_line = true;
+        let participant = self
+            .participants
+            .participant(&limits::name_of(&rendered.url));
+        let Some(slot) = self.take_slot(flight, participant, now) else {
             return Ok(());
-        }
+        };
+        let at = &flight.at;
         let record = Arc::new(RequestRecord {
             method: rendered.method.as_str().to_owned(),
             url: rendered.url.to_string(),
@@ -166,7 +198,7 @@ impl Calls {
                 span_id: self.random.u64(1..),
             },
         );
-        let call = self.open(at.no, leg, kind, participant);
+        let call = self.open(at.no, leg, kind, slot);
         flight.record(now, event);
         flight.calls += 1;
         flight.then.push(Consequence::Send { call, request });
@@ -183,14 +215,13 @@ impl Calls {
         now: Timestamp,
     ) {
         let leg = task.leg();
+        let slot = self.participants.participant(participant);
+        let Some(slot) = self.take_slot(flight, slot, now) else {
+            return;
+        };
         let at = &flight.at;
         let plan = Arc::clone(at.saga.plan());
         let step = &plan.steps[usize::from(leg.step)];
-        let slot = self.slots.participant(participant);
-        if !self.slots.take(slot, at.no) {
-            flight.in_line = true;
-            return;
-        }
         let given = |json: Option<&Json>| json.cloned().unwrap_or_else(Json::null);
         let mut input = given(at.saga.step_input(leg.step));
         let mut result = given(at.saga.result(leg.step));
@@ -250,19 +281,13 @@ impl Calls {
         flight.then.push(Consequence::Invoke { call, invocation });
     }
 
-    fn open(
-        &mut self,
-        saga: SagaNo,
-        leg: LegId,
-        kind: OpenCallKind,
-        participant: Participant,
-    ) -> CallId {
+    fn open(&mut self, saga: SagaNo, leg: LegId, kind: OpenCallKind, slot: Slot) -> CallId {
         let call = CallId(self.next_number());
         let open = OpenCall {
             saga,
             leg,
             kind,
-            participant,
+            slot,
             sent_at: None,
         };
         self.open.insert(call, open);
@@ -285,20 +310,21 @@ fn recorded_headers(rendered: &Rendered) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What an answer means to the saga that waits for it.
+/// What an answer means to the saga that waits for it, and what it says of the participant.
 pub(super) fn read<R>(
     flight: &InFlight<R>,
     open: &OpenCall,
     answer: &Answer,
     random: u64,
-) -> Input {
+) -> (Input, (CallHealth, Option<Span>)) {
     let definition = &flight.at.definition;
     let leg: LegId = open.leg;
     match open.kind {
         OpenCallKind::Attempt(attempt) => {
             let reading = definition.read_answer(leg, answer);
             let record = keep(answer, reading.outcome, reading.result, reading.message);
-            Input::Answer {
+            let health = health::of_attempt(reading.outcome, reading.retry_after, answer);
+            let input = Input::Answer {
                 leg,
                 attempt,
                 answer: record,
@@ -306,7 +332,8 @@ pub(super) fn read<R>(
                 sent_at: open.sent_at,
                 retry_after: reading.retry_after,
                 random,
-            }
+            };
+            (input, health)
         }
         OpenCallKind::Check(check) => {
             let (finding, outcome, result, message) = match definition.read_finding(leg, answer) {
@@ -323,14 +350,16 @@ pub(super) fn read<R>(
                     Some(why),
                 ),
             };
+            let health = health::of_check(finding, answer);
             let record = keep(answer, outcome, result, message);
-            Input::Finding {
+            let input = Input::Finding {
                 leg,
                 check,
                 finding,
                 answer: record,
                 random,
-            }
+            };
+            (input, health)
         }
     }
 }

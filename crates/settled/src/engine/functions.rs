@@ -18,6 +18,7 @@ use settled_protocol::{
 };
 
 use super::calls::{Calls, OpenCall, OpenCallKind};
+use super::health;
 use super::in_flight::{Consequence, InFlight};
 use super::{CallId, Engine, Outgoing};
 
@@ -469,6 +470,7 @@ impl<R> Engine<R> {
         let Some(open) = self.calls.end(call) else {
             return;
         };
+        let must_ask_again = self.calls.release(&open, health::of_closure(&end), now);
         if let Some(flight) = self.sagas.get_mut(&open.saga) {
             flight.calls -= 1;
             let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
@@ -486,9 +488,7 @@ impl<R> Engine<R> {
             }
             self.advance(now, open.saga);
         }
-        while let Some(no) = self.calls.next_in_line(open.participant) {
-            self.advance(now, no);
-        }
+        self.serve_line(now, open.slot.participant, must_ask_again);
     }
 
     /// Keeps the run of a saga in step with what became known of it.

@@ -7,6 +7,7 @@ use settled_journal::{Append, NewSaga, SagaRow};
 use settled_protocol::{Event, Record, SagaState, Timestamp};
 
 use super::functions::{Invocation, Launch, Run, RunId};
+use super::limits::Participant;
 use super::message::{CallId, Command, Reply};
 use crate::participant::Request;
 use crate::snapshot::SagaSnapshot;
@@ -38,7 +39,9 @@ pub(super) struct InFlight<R> {
     pub(super) calls: u32,
     /// A task waits for a slot at its participant.
     pub(super) in_line: bool,
-    /// The next moment at which the core wants to be asked again.
+    /// Where it was told to come later, and when; few at a time.
+    pub(super) places: Vec<(Participant, Timestamp)>,
+    /// The next moment at which the core wants to be asked again, or a participant may have room.
     pub(super) wake_at: Option<Timestamp>,
     /// The earliest timer that is set for this saga.
     pub(super) timer_at: Option<Timestamp>,
@@ -96,6 +99,7 @@ impl<R> InFlight<R> {
             saving: None,
             calls: 0,
             in_line: false,
+            places: Vec::new(),
             wake_at: None,
             timer_at: None,
             run: None,
@@ -125,6 +129,14 @@ impl<R> InFlight<R> {
         if applied.is_ok() {
             self.unsaved.push(record);
         }
+    }
+
+    /// When a participant will have room, as it was last said.
+    pub(super) fn place_at(&self, participant: Participant) -> Option<Timestamp> {
+        let mut places = self.places.iter();
+        places
+            .find(|(at, _)| *at == participant)
+            .map(|(_, place)| *place)
     }
 
     /// The timer to set now, if the one that is set does not do.

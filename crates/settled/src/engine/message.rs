@@ -8,6 +8,7 @@ use settled_protocol::{
 };
 
 use super::functions::{CallEnd, Invocation, Launch, RunId, Yielded};
+use super::limits::{Limits, ParticipantView};
 use crate::definition::Submission;
 use crate::participant::{Answer, Request};
 use crate::snapshot::SagaSnapshot;
@@ -90,6 +91,22 @@ pub enum Incoming<R> {
         run: RunId,
         /// What it wants.
         yielded: Yielded,
+    },
+    /// Somebody wants to see the participants.
+    Participants {
+        /// Only this one.
+        name: Option<String>,
+        /// Who asks.
+        reply: R,
+    },
+    /// Somebody changes what a participant may be asked to bear; at once, and for what waits.
+    SetLimits {
+        /// `host:port`, or the name that a function's steps give; it need not have been called yet.
+        participant: String,
+        /// From now on.
+        limits: Limits,
+        /// Who asks.
+        reply: R,
     },
     /// Take nothing new, let what is under way end.
     Drain,
@@ -233,6 +250,8 @@ pub enum Reply {
     Refused(Refusal),
     /// There is no such saga.
     NotFound,
+    /// The participants, in the order of their names.
+    Participants(Vec<ParticipantView>),
     /// The saga's record cannot be read.
     Broken(String),
 }

@@ -20,15 +20,17 @@ mod calls;
 mod due;
 mod functions;
 mod headers;
+mod health;
 mod in_flight;
 mod limits;
 mod load;
 mod loads;
 mod message;
+mod participants;
 mod submit;
 mod timers;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use settled_journal::{Append, Appended, SagaNo};
@@ -40,6 +42,8 @@ pub use self::functions::{
     AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Yielded,
 };
 use self::in_flight::{Consequence, InFlight};
+pub use self::limits::{BreakerLimits, BreakerView, Limits, LimitsError, ParticipantView};
+use self::limits::{CallHealth, Participants};
 use self::loads::Loads;
 pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
 use self::timers::{Timer, Timers};
@@ -53,8 +57,11 @@ use crate::snapshot::SagaSnapshot;
 pub struct Settings {
     /// The most sagas in memory; what comes on top waits in the journal.
     pub max_in_flight: usize,
-    /// The most calls to one participant at a time.
-    pub max_calls_per_participant: u32,
+    /// What each participant may be asked to bear.
+    pub limits: Limits,
+    /// What these may be asked to bear instead: `host:port`, or the name that a function's steps
+    /// give.
+    pub limits_of: BTreeMap<String, Limits>,
     /// A saga that has to wait for longer than this is forgotten until its time comes.
     pub park_after: Span,
 }
@@ -63,7 +70,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_in_flight: 10_000,
-            max_calls_per_participant: 256,
+            limits: Limits::default(),
+            limits_of: BTreeMap::new(),
             park_after: Span::from_secs(1),
         }
     }
@@ -108,8 +116,14 @@ impl<R> Engine<R> {
         secret: [u8; 32],
         seed: u64,
     ) -> Self {
+        let participants = Participants::new(
+            &settings.limits,
+            &settings.limits_of,
+            settings.park_after,
+            settings.max_in_flight,
+        );
         Self {
-            calls: Calls::new(settings.max_calls_per_participant, secret, seed),
+            calls: Calls::new(participants, secret, seed),
             settings,
             definitions,
             observer,
@@ -153,6 +167,14 @@ impl<R> Engine<R> {
             Incoming::Answered { call, answer } => self.answered(now, call, &answer),
             Incoming::Finished { call, end } => self.finished(now, call, end),
             Incoming::Yielded { saga, run, yielded } => self.yielded(now, saga, run, yielded),
+            Incoming::Participants { name, reply } => {
+                self.participants(now, name.as_deref(), reply);
+            }
+            Incoming::SetLimits {
+                participant,
+                limits,
+                reply,
+            } => self.set_limits(now, &participant, limits, reply),
             Incoming::Drain => self.draining = true,
         }
     }
@@ -169,6 +191,7 @@ impl<R> Engine<R> {
                     self.advance(now, no);
                 }
                 Timer::Waiter(no) => self.expire_waiters(now, no),
+                Timer::Participant(participant) => self.serve_line(now, participant, false),
             }
         }
         self.release_held(now);
@@ -268,6 +291,7 @@ impl<R> Engine<R> {
         if let Some(at) = flight.new_timer() {
             self.timers.set(Timer::Saga(no), at);
         }
+        self.set_alarms();
         self.flush(now, no);
     }
 
@@ -355,20 +379,22 @@ impl<R> Engine<R> {
         let Some(open) = self.calls.end(call) else {
             return;
         };
+        let mut must_ask_again = false;
         if let Some(flight) = self.sagas.get_mut(&open.saga) {
             flight.calls -= 1;
             let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
             let random = self.calls.random();
-            let input = calls::read(flight, &open, answer, random);
+            let (input, health) = calls::read(flight, &open, answer, random);
+            must_ask_again = self.calls.release(&open, health, now);
             if let Ok(Some(event)) = flight.at.saga.receive(now, input) {
                 self.observer.answered(&flight.at, &event, elapsed);
                 flight.record(now, event);
             }
             self.advance(now, open.saga);
+        } else {
+            (self.calls).release(&open, (CallHealth::Silent, None), now);
         }
-        while let Some(no) = self.calls.next_in_line(open.participant) {
-            self.advance(now, no);
-        }
+        self.serve_line(now, open.slot.participant, must_ask_again);
     }
 
     /// Forgets a saga with which nothing is to be done for now; everything of it is durable.

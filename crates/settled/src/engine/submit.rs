@@ -6,6 +6,7 @@ use settled_journal::{NewSaga, SagaNo, SagaRow};
 use settled_protocol::{Event, Saga, SagaState, Timestamp};
 
 use super::in_flight::{Consequence, InFlight, Saving};
+use super::limits::CallHealth;
 use super::timers::Timer;
 use super::{Engine, LoadKey, Outgoing, Reply, Waiter};
 use crate::definition::Submission;
@@ -212,9 +213,8 @@ impl<R> Engine<R> {
     /// Gives back the slot of a call that was never made.
     fn cancel_call(&mut self, now: Timestamp, call: super::CallId) {
         if let Some(open) = self.calls.end(call) {
-            while let Some(no) = self.calls.next_in_line(open.participant) {
-                self.advance(now, no);
-            }
+            self.calls.release(&open, (CallHealth::Silent, None), now);
+            self.serve_line(now, open.slot.participant, false);
         }
     }
 

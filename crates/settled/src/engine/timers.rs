@@ -6,6 +6,8 @@ use std::collections::BinaryHeap;
 use settled_journal::SagaNo;
 use settled_protocol::Timestamp;
 
+use super::limits::Participant;
+
 /// What to look at. A timer that is no longer needed is left to ring: looking twice is harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -13,6 +15,8 @@ pub(super) enum Timer {
     Saga(SagaNo),
     /// Somebody's time to wait for this saga is over.
     Waiter(SagaNo),
+    /// A participant may have room for those that wait for it.
+    Participant(Participant),
 }
 
 #[derive(Debug, Default)]

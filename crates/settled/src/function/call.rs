@@ -8,7 +8,7 @@ use settled_protocol::{Direction, Span};
 
 use crate::engine::{CallEnd, Invocation};
 
-/// One call of a step's closure: who calls, with which key.
+/// One call of a step's closure: who calls, with which key. `S` is the program's state.
 #[derive(Clone, Debug)]
 pub struct Call<S = ()> {
     state: S,
@@ -50,7 +50,8 @@ impl<S> Call<S> {
         &self.step
     }
 
-    /// The idempotency key: the same in every attempt, and another one for the compensation. Send it
+    /// The idempotency key, `<saga>/<step>/<direction>` such as `order-1001/stock/action`: the same in
+    /// every attempt, and another one for the compensation. Send it
     /// with the request; the participant is asked by it later. In a check it is the key of what is
     /// asked about.
     pub fn key(&self) -> &str {
@@ -67,7 +68,9 @@ impl<S> Call<S> {
         self.direction
     }
 
-    /// Answers this call later, for an action that gives back [`CallError::pending`].
+    /// Answers this call later, for an action that gives back [`CallError::pending`]: whoever decides
+    /// brings it to [`Coordinator::callback`](crate::coordinator::Coordinator::callback). It is signed,
+    /// and of characters that need no escaping in a URL.
     pub fn callback_token(&self) -> &str {
         &self.callback
     }
@@ -129,7 +132,8 @@ impl CallError {
         Self::new(Kind::Pending, "pending")
     }
 
-    /// The participant asks to be left alone for so long, before it is called again.
+    /// The participant asks to be left alone for so long, before it is called again. It counts with
+    /// [`CallError::not_sent`] and means nothing with the others.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(Span::from(wait));

@@ -68,7 +68,7 @@ impl StepError {
         self.kind
     }
 
-    /// What its action said.
+    /// What its action said, without the step's name.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -64,5 +64,5 @@ pub use self::operation::{OnRefusal, Operation, OperationPolicy};
 pub use self::propagation::Propagation;
 pub use self::registry::{Functions, Registry, RunApart};
 pub use self::run::{Run, RunClosures};
-pub use self::saga::Saga;
-pub use self::step::{Step, StepBuilder, StepStart};
+pub use self::saga::{Returning, Saga, SagaCall};
+pub use self::step::{Step, StepBuilder, StepFuture, StepStart};

@@ -23,8 +23,44 @@ use super::saga::Saga;
 ///   record     the result, into the program's own database, in one transaction with what belongs to it
 /// ```
 ///
-/// `call` has two steps on record, `call` and `record`. There is no way back from the beginning:
+/// An operation has two steps on record, `call` and `record`. There is no way back from the beginning:
 /// what the machine cannot settle is put before a person.
+///
+/// ```no_run
+/// use settled::{Call, CallError, Operation, Settled};
+/// # #[derive(Clone)] struct Shop;
+/// # impl Shop {
+/// #   async fn shelve(&self, number: &str, goods: &str) -> Result<String, CallError> { Ok(goods.to_owned()) }
+/// #   async fn is_operated(&self, number: &str) -> Result<Option<String>, CallError> { Ok(None) }
+/// #   async fn write_down(&self, number: &str, goods: &str, listing: &str) -> Result<(), CallError> { Ok(()) }
+/// # }
+/// struct Shelve;
+///
+/// impl Operation<Shop> for Shelve {
+///     type Input = String;
+///     type Output = String;
+///
+///     async fn call(&self, call: Call<Shop>, goods: String) -> Result<String, CallError> {
+///         call.state().shelve(call.key(), &goods).await
+///     }
+///
+///     async fn ask(&self, call: Call<Shop>, _: String) -> Result<Option<String>, CallError> {
+///         call.state().is_operated(call.key()).await
+///     }
+///
+///     async fn record(&self, call: Call<Shop>, goods: String, listing: String) -> Result<(), CallError> {
+///         call.state().write_down(call.key(), &goods, &listing).await
+///     }
+/// }
+///
+/// # async fn main_() -> Result<(), Box<dyn std::error::Error>> {
+/// let settled = Settled::with_state(Shop)
+///     .journal("settled.db")
+///     .operation("shelve", Shelve)
+///     .start()?;
+/// let listing: String = settled.start("shelve", "lamp").id("shelve-4711").result().await?;
+/// # Ok(()) }
+/// ```
 pub trait Operation<S>: Send + Sync + 'static {
     /// What is to be done.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
@@ -41,7 +77,9 @@ pub trait Operation<S>: Send + Sync + 'static {
         input: Self::Input,
     ) -> impl Future<Output = Result<Self::Output, CallError>> + Send;
 
-    /// Asks the platform whether the operation with [`Call::key`] happened, and what it returned.
+    /// Asks the platform whether the operation with [`Call::key`] happened, and what it returned: none
+    /// where it did not, an error where the answer does not tell. "No" is believed only once the last
+    /// call can no longer arrive. Where [`Operation::CAN_BE_ASKED`] is false this is never called.
     fn ask(
         &self,
         call: Call<S>,
@@ -53,7 +91,8 @@ pub trait Operation<S>: Send + Sync + 'static {
 
     /// Records the result in the program's own database: run after the call, and after the platform
     /// said that it had happened. It may run again, with the same [`Call::key`]; recording that key
-    /// in the same transaction makes it take effect once (see the module `local`).
+    /// in the same transaction makes it take effect once: see [`local::once`](crate::local::once()). The
+    /// key is the record's own here, another one than the call's.
     fn record(
         &self,
         call: Call<S>,
@@ -85,11 +124,11 @@ pub struct OperationPolicy {
     pub on_unknown: Option<OnUnknown>,
     /// What to do about a refusal.
     pub on_refusal: OnRefusal,
-    /// The time limit of one call, and of one question.
+    /// The time limit of one call, of one question and of one recording; 10 seconds by default.
     pub timeout: Duration,
-    /// How the call is tried again.
+    /// How the call is tried again; by default 10 attempts, 200 ms doubling to 30 s.
     pub retry: Retry,
-    /// How the recording is tried again.
+    /// How the recording is tried again; by default as the call.
     pub record_retry: Retry,
     /// Whom it calls, for limits and for people; its name where none is given.
     pub participant: Option<String>,

@@ -17,7 +17,8 @@ use super::propagation::Propagation;
 use super::registry::Registry;
 use super::step::StepStart;
 
-/// The saga that a function runs in. Cheap to clone.
+/// The saga that a function runs in: where its steps are taken and other sagas are called. Cheap to
+/// clone. `S` is the program's state, see [`Settled::with_state`](crate::Settled::with_state).
 pub struct Saga<S = ()> {
     /// None where there is no saga around: steps are then called and nothing is recorded.
     pub(super) desk: Option<Arc<Desk>>,
@@ -50,12 +51,13 @@ impl<S> std::fmt::Debug for Saga<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Saga<S> {
-    /// The saga's id.
+    /// The saga's id, as the caller chose it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The program's state, as it was given to the builder.
+    /// The program's state, as it was given to the builder. What is read from it between steps may be
+    /// another thing when the function is run again: what a step depends on belongs into a step.
     pub fn state(&self) -> &S {
         &self.state
     }
@@ -63,14 +65,27 @@ impl<S: Clone + Send + Sync + 'static> Saga<S> {
     /// A step: one call that is recorded before it is made and after it was answered. `name` is
     /// unique in the saga, 1 to 128 characters of `A-Za-z0-9._-`.
     ///
-    /// Nothing happens until the step is awaited. Steps run side by side when their futures do (as
-    /// with `tokio::join!`).
+    /// Nothing happens until the step is awaited, which gives what the action returned, or a
+    /// [`StepError`](super::StepError) that says for certain that it did not take effect. Steps run
+    /// side by side when their futures do (as with `tokio::join!`).
+    ///
+    /// Not cancel-safe in the sense that a step whose future was polled and is dropped goes on: it is
+    /// called, recorded, and undone if the saga goes back.
     pub fn step(&self, name: impl Into<String>) -> StepStart<S, ()> {
         StepStart::new(self.clone(), name.into())
     }
 
     /// Calls another registered saga from this one; how the two relate is said by
     /// [`SagaCall::propagation`].
+    ///
+    /// ```no_run
+    /// # use settled::{Failure, Propagation, Saga};
+    /// async fn holiday(saga: Saga, (): ()) -> Result<bool, Failure> {
+    ///     let trip = saga.call("trip", &()).propagation(Propagation::Nested);
+    ///     // Undone alone where it fails; this saga goes on.
+    ///     Ok(trip.await.is_ok())
+    /// }
+    /// ```
     pub fn call<I: Serialize + ?Sized>(&self, function: &str, input: &I) -> SagaCall<S> {
         SagaCall {
             saga: self.clone(),
@@ -117,14 +132,15 @@ impl<S: Clone + Send + Sync + 'static> SagaCall<S> {
         self
     }
 
-    /// How long to wait for a saga of its own before looking after it; an hour unless said
-    /// otherwise.
+    /// How long to wait for a saga of its own ([`Propagation::RequiresNew`]), or for a call without one
+    /// ([`Propagation::NotSupported`]); an hour unless said otherwise. A saga of its own that is not
+    /// settled by then is waited for again, by the same id; it is not stopped.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The type that it gives back.
+    /// The type that it gives back. A result that does not fit it becomes a `mismatch` incident.
     pub fn returning<T: DeserializeOwned + Send + 'static>(self) -> Returning<S, T> {
         Returning {
             call: self,

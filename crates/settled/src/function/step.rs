@@ -102,7 +102,8 @@ where
     S: Clone + Send + Sync + 'static,
     I: DeserializeOwned + Send + 'static,
 {
-    /// The call forward. It may be made more than once, with the same [`Call::key`].
+    /// The call forward. It may be made more than once, with the same [`Call::key`]: send that along. An
+    /// error says what is certain, see [`CallError`]; a panic leaves it unknown what the call did.
     pub fn action<F, Fut, T, E>(self, action: F) -> StepBuilder<S, I, T>
     where
         F: Fn(Call<S>, I) -> Fut + Send + Sync + 'static,
@@ -237,13 +238,15 @@ where
         self
     }
 
-    /// The time limit of one attempt, and of one check; 10 seconds unless said otherwise.
+    /// The time limit of one attempt, and of one check; 10 seconds unless said otherwise. A call that
+    /// takes longer is dropped where it awaits, and its outcome is unknown.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How the action is tried again: 10 attempts, 200 ms doubling to 30 s, unless said otherwise.
+    /// How the action is tried again when it was not sent, or is to be repeated: 10 attempts, 200 ms
+    /// doubling to 30 s, unless said otherwise. A refusal is never tried again.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
@@ -268,27 +271,31 @@ where
         self
     }
 
-    /// The step is compensated all the same when its outcome cannot be found out. Its compensation
-    /// is then given `null` for what the action returned.
+    /// The step is compensated all the same when its outcome cannot be found out, rather than put before
+    /// a person. Its compensation is then given `null` for what the action returned: its type must read
+    /// that, as an `Option` does. It needs a compensation.
     pub fn compensate_unknown(mut self) -> Self {
         self.compensate_unknown = true;
         self
     }
 
-    /// How long who is called remembers the key. Past it, repeating is not safe and is not done.
+    /// How long who is called remembers the key, counted from the first attempt; for ever unless said
+    /// otherwise. Past it, repeating is not safe and is not done: what is still unknown is put before a
+    /// person.
     pub fn key_window(mut self, window: Duration) -> Self {
         self.key_window = Some(window.into());
         self
     }
 
-    /// How long a pending call may take to be answered; a day unless said otherwise.
+    /// How long a pending call may take to be answered; a day unless said otherwise. Then its outcome is
+    /// unknown.
     pub fn callback_timeout(mut self, timeout: Duration) -> Self {
         self.callback_timeout = timeout.into();
         self
     }
 
-    /// Whom the step calls, for limits and for people: the saga's function and the step's name
-    /// unless said otherwise.
+    /// Whom the step calls, for limits and for people: the step's name unless said otherwise. Steps of
+    /// several sagas that call the same service name the same participant.
     pub fn participant(mut self, participant: &str) -> Self {
         self.participant = Some(participant.into());
         self

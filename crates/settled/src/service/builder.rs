@@ -13,6 +13,7 @@ use super::Settled;
 use super::apart::Apart;
 use crate::coordinator::{Coordinator, CoordinatorSettings, OpenJournal, Work};
 use crate::definition::Definitions;
+use crate::engine::{Limits, LimitsError};
 use crate::function::{Failure, Functions, Operation, Registry, Saga};
 use crate::observe::{Observer, Unobserved};
 use crate::participant::HttpParticipants;
@@ -32,6 +33,14 @@ pub enum SetupError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// Limits cannot be kept to.
+    #[error("participant `{participant}`: {error}")]
+    Limits {
+        /// Whose.
+        participant: String,
+        /// Which, and what was expected.
+        error: LimitsError,
+    },
     /// The system gives no thread for the journal's writer.
     #[error("the journal's thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -62,6 +71,7 @@ pub struct Builder<S> {
 
 enum Journal {
     File(PathBuf),
+    Within(PathBuf),
     Open(OpenJournal),
 }
 
@@ -83,14 +93,22 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         self
     }
 
+    /// Keeps the journal within the service's own SQLite database, in tables that begin with
+    /// `settled_`. The database is put into the mode with a write-ahead log.
+    pub fn journal_within(mut self, path: impl Into<PathBuf>) -> Self {
+        self.journal = Some(Journal::Within(path.into()));
+        self
+    }
+
     /// Keeps the journal in a store that was opened already.
     pub fn open_journal(mut self, journal: OpenJournal) -> Self {
         self.journal = Some(Journal::Open(journal));
         self
     }
 
-    /// Registers a function under a name. Sagas on record are found by that name: it stays the same
-    /// while there are any.
+    /// Registers a function under a name of 1 to 128 characters of `A-Za-z0-9._:-`. Sagas on record are
+    /// found by that name: it stays the same while there are any. A name that is none, or that is taken,
+    /// is told by [`Builder::start`].
     pub fn saga<F, Fut, I, T, E>(self, name: &str, function: F) -> Self
     where
         F: Fn(Saga<S>, I) -> Fut + Send + Sync + 'static,
@@ -135,21 +153,31 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     }
 
     /// Makes the HTTP calls of sagas that are documents rather than functions. Without this they
-    /// wait.
+    /// wait. Programs whose sagas are all functions need none.
     pub fn http(mut self, participants: HttpParticipants) -> Self {
         self.participants = Some(participants);
         self
     }
 
-    /// Is told what happens.
+    /// Is told what happens, for logs and metrics; nobody unless said otherwise.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
         self
     }
 
     /// Limits, and how long settled sagas are kept.
-    pub fn settings(mut self, settings: CoordinatorSettings) -> Self {
+    pub fn settings(mut self, mut settings: CoordinatorSettings) -> Self {
+        let limits = std::mem::take(&mut self.settings.engine.limits_of);
+        settings.engine.limits_of.extend(limits);
         self.settings = settings;
+        self
+    }
+
+    /// What one participant may be asked to bear: the name that a function's steps give, or
+    /// `host:port`. The others keep to the limits of [`Builder::settings`].
+    pub fn limit(mut self, participant: &str, limits: Limits) -> Self {
+        let own = &mut self.settings.engine.limits_of;
+        own.insert(participant.to_owned(), limits);
         self
     }
 
@@ -161,18 +189,21 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         if let Some(name) = self.wrong {
             return Err(SetupError::Name(name));
         }
+        let engine = &self.settings.engine;
+        let every = ("*".to_owned(), engine.limits.clone());
+        for (participant, limits) in engine.limits_of.iter().chain([(&every.0, &every.1)]) {
+            limits.check().map_err(|error| SetupError::Limits {
+                participant: participant.clone(),
+                error,
+            })?;
+        }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(SetupError::NoRuntime);
         }
         let journal = match self.journal.ok_or(SetupError::NoJournal)? {
             Journal::Open(journal) => journal,
-            Journal::File(path) => {
-                let writer = SqliteJournal::open(path)?;
-                OpenJournal {
-                    keeper: Arc::new(writer.keeper()),
-                    writer: Box::new(writer),
-                }
-            }
+            Journal::File(path) => open(SqliteJournal::open(path)?),
+            Journal::Within(path) => open(SqliteJournal::open_within(path)?),
         };
         let definitions = Definitions::with_functions(self.registry.definitions());
         let registry = Arc::new(self.registry);
@@ -186,5 +217,12 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         let coordinator = Coordinator::start_with(journal, work, self.observer, self.settings)?;
         ready.set(&coordinator);
         Ok(Settled { coordinator })
+    }
+}
+
+fn open(writer: SqliteJournal) -> OpenJournal {
+    OpenJournal {
+        keeper: Arc::new(writer.keeper()),
+        writer: Box::new(writer),
     }
 }

@@ -18,6 +18,7 @@
 
 mod apart;
 mod builder;
+mod outbox;
 mod start;
 
 use std::time::Duration;
@@ -53,6 +54,9 @@ impl Settled {
     /// Takes nothing new, lets the calls that are under way end (for `grace` at most), and stops.
     /// What is not settled goes on at the next start. To be called before the program ends; a program
     /// that ends without loses nothing, but asks about calls whose answers it could have waited for.
+    ///
+    /// Once polled, it goes on also when its future is dropped. Other clones of this handle answer
+    /// afterwards that the coordinator has stopped.
     pub async fn shutdown(&self, grace: Duration) {
         self.coordinator.drain(grace).await;
     }

@@ -33,6 +33,9 @@ impl Settled {
 }
 
 /// A saga to be started. Awaiting it makes the saga durable; it then runs by itself.
+///
+/// Not cancel-safe in the sense that a saga whose start is dropped while it is awaited may have been
+/// started all the same: start it again under the same id to find out.
 #[must_use = "nothing is started before it is awaited"]
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -104,13 +107,15 @@ impl Start {
         self
     }
 
-    /// Not settled in this time, and before the pivot: the saga is compensated.
+    /// Not settled in this time from its acceptance, and before the pivot: the saga is compensated.
+    /// Without one a saga may take as long as it takes. A hundred years at most.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The W3C `traceparent` of whoever asked.
+    /// The W3C `traceparent` of whoever asked; the calls go on with its trace
+    /// ([`Call::traceparent`](crate::Call::traceparent)). One that is none is passed over.
     pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
@@ -146,7 +151,26 @@ impl Start {
         })
     }
 
-    fn own_id(&mut self) -> String {
+    /// The saga as a document, as it would be sent to the HTTP API. What is wrong with it is found
+    /// out here, and not when it is submitted.
+    pub(super) fn document(&self, id: &str) -> Result<String, StartError> {
+        let submission = self.submission(id)?;
+        let text = |text: &str| Json::string(text);
+        let mut document = format!(
+            "{{\"id\":{},\"function\":{},\"input\":{}",
+            text(id).as_str(),
+            text(&self.function).as_str(),
+            submission.input.as_str(),
+        );
+        if let Some(deadline) = submission.deadline {
+            document.push_str(",\"deadline\":");
+            document.push_str(text(&deadline.to_string()).as_str());
+        }
+        document.push('}');
+        Ok(document)
+    }
+
+    pub(super) fn own_id(&mut self) -> String {
         self.id
             .get_or_insert_with(|| uuid::Uuid::now_v7().to_string())
             .clone()

@@ -12,6 +12,8 @@ pub(crate) struct FunctionProof {
     /// How many steps there are so far; none where every step was there from the beginning.
     steps: Option<usize>,
     withdrawn: Vec<u16>,
+    /// The steps that were refused, and whether there was no way back by then.
+    refused: Vec<(u16, bool)>,
     /// The step whose failure the function gave back, and the record that says so.
     pub(crate) gave_back: Option<(u16, u32)>,
 }
@@ -31,6 +33,15 @@ impl FunctionProof {
 
     pub(crate) fn is_withdrawn(&self, step: u16) -> bool {
         self.withdrawn.contains(&step)
+    }
+}
+
+/// A step was refused: past the pivot that is for a person, and not for the function.
+pub(crate) fn refuse(history: &mut History<'_>, step: u16) {
+    let past_pivot = history.is_past_pivot() && !history.turned;
+    let refused = &mut history.function.refused;
+    if refused.iter().all(|(known, _)| *known != step) {
+        refused.push((step, past_pivot));
     }
 }
 
@@ -131,6 +142,10 @@ pub(crate) fn unsettled(history: &History<'_>, step: u16) -> Vec<&'static str> {
     }
     if action.in_doubt() && !action.abandoned {
         found.push("is in doubt");
+    }
+    let nobody_asked = history.function.refused.contains(&(step, true)) && action.decisions == 0;
+    if nobody_asked && !action.is_over() {
+        found.push("was refused past the pivot, and nobody was asked");
     }
     found
 }

@@ -311,6 +311,10 @@ impl History<'_> {
             self.leg_mut(id).finished = 0;
         }
         let proof = self.leg(id);
+        if proof.is_no() && self.plan.function {
+            functions::refuse(self, id.step);
+        }
+        let proof = self.leg(id);
         // What a function is told of is its own to make something of.
         let is_failure = (proof.is_no() && !functions::is_told(self, id)) || proof.abandoned;
         let is_failure = is_failure && !self.function.is_withdrawn(id.step);

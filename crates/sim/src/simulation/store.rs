@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use settled_journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo,
+    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, ScheduleChange,
 };
 use settled_protocol::Timestamp;
 
@@ -61,5 +61,9 @@ impl Journal for FaultyJournal {
 
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {
         self.journal.prune(before, limit)
+    }
+
+    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+        self.journal.change_schedule(change)
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use settled::definition::Definitions;
-use settled::engine::{CallId, Command, Engine, Incoming, Outgoing, Settings};
+use settled::engine::{
+    BreakerLimits, CallId, Command, Engine, Incoming, Limits, Outgoing, Settings,
+};
 use settled::function::Registry;
 use settled::participant::Answer;
 use settled_journal::{Committer, Keeper, MemoryJournal, SagaFilter, SagaKey, SagaNo};
@@ -120,6 +122,20 @@ pub(super) struct Coordinator {
     pub(super) runs: Runs,
 }
 
+/// What participants may be asked to bear on this day: seldom much.
+fn limits(rng: &mut Rng) -> Limits {
+    let breaker = rng.bool().then(|| BreakerLimits {
+        failures: rng.u32(1..6),
+        first_pause: Span::from_millis(i64::from(rng.u32(10..3_000))),
+        max_pause: Span::from_secs(i64::from(rng.u32(3..60))),
+    });
+    Limits {
+        max_concurrent: rng.u32(1..6),
+        max_per_second: (rng.u32(0..3) == 0).then(|| 0.2 + 20.0 * rng.f64()),
+        breaker,
+    }
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
@@ -127,7 +143,8 @@ impl World {
         let luck: Luck = Arc::new(Mutex::new((faults, Rng::with_seed(rng.u64(..)))));
         let settings = Settings {
             max_in_flight: rng.usize(1..12),
-            max_calls_per_participant: rng.u32(1..6),
+            limits: limits(&mut rng),
+            limits_of: BTreeMap::new(),
             park_after: Span::from_millis(i64::from(rng.u32(50..2_000))),
         };
         let wire = Wire::new(Arc::clone(&luck));

@@ -107,6 +107,14 @@ impl Host {
         client::send(self.address, "POST", path, &[], body).await
     }
 
+    pub(crate) async fn put_json(&self, path: &str, body: &Value) -> Reply {
+        client::send(self.address, "PUT", path, &[], body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        client::send(self.address, "DELETE", path, &[], "").await
+    }
+
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Reply {
         self.post(path, &body.to_string()).await
     }
