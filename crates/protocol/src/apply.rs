@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::course::Course;
 use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
 use crate::json::Json;
 use crate::plan::{MAX_STEPS, OnUnknown, StepIndex, StepPlan};
@@ -179,36 +178,6 @@ impl Saga {
             && !self.failures.contains(&Some(id.step))
         {
             self.failures.push(Some(id.step));
-        }
-    }
-
-    /// Lets the saga's function know of a step's end, in an order that stays the same each time it
-    /// is run again. Where the step must be done there is nothing to tell before it is.
-    fn tell_function(&mut self, id: LegId, at: Timestamp) {
-        if !self.plan.function || id.step == 0 || id.direction == Direction::Compensation {
-            return;
-        }
-        let must_be_done = self.must_be_done(id);
-        let is_news = match self.course(id, false, at) {
-            Course::Done => true,
-            Course::NotDone(_) | Course::Exhausted(IncidentKind::NotSent) => !must_be_done,
-            Course::Abandoned => must_be_done,
-            _ => false,
-        };
-        if is_news && self.steps[usize::from(id.step)].told == 0 {
-            self.told += 1;
-            self.steps[usize::from(id.step)].told = self.told;
-        }
-    }
-
-    /// Lets the saga's function know that nothing is left of a step that it took back, in the same
-    /// order as of the ends: what it does beside that comes before it or after it, each time it is
-    /// run again.
-    fn tell_taken_back(&mut self, step: StepIndex) {
-        let state = &self.steps[usize::from(step)];
-        if state.withdrawn && state.taken_back == 0 && self.has_nothing_left(step) {
-            self.told += 1;
-            self.steps[usize::from(step)].taken_back = self.told;
         }
     }
 

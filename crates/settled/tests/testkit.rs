@@ -399,3 +399,32 @@ fn a_part_that_is_undone_beside_other_steps_keeps_its_place() {
     });
     println!("{}", kit.run().unwrap());
 }
+
+#[test]
+fn as_many_steps_as_there_may_be() {
+    async fn long(saga: Saga<Shop>, steps: u32) -> Result<u32, Failure> {
+        for turn in 1..steps {
+            take(&saga, &format!("stock.{turn}")).await?;
+        }
+        Ok(steps)
+    }
+    let kit = |steps: u32| {
+        Kit::new(move || {
+            Scenario::new(Shop::default())
+                .saga("long", long)
+                .start("long", "long-1", &steps)
+                .check(move |end| match (end.result::<u32>(), end.reason()) {
+                    (Some(result), _) if result == steps => Ok(()),
+                    (None, Some(reason)) if reason.contains("at most 1000 steps") => Ok(()),
+                    other => Err(format!("{other:?}")),
+                })
+        })
+    };
+    for (steps, scenario) in [
+        (1_000, "undisturbed"),
+        (1_000, "crash@6000"),
+        (1_001, "undisturbed"),
+    ] {
+        kit(steps).only(scenario).run().unwrap();
+    }
+}

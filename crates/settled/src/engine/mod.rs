@@ -22,6 +22,7 @@ mod functions;
 mod headers;
 mod health;
 mod in_flight;
+mod invocation;
 mod limits;
 mod load;
 mod loads;
