@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::course::Course;
 use crate::event::{AnswerRecord, Answered, Event, Finding, Record, RequestRecord, Resolution};
 use crate::json::Json;
 use crate::plan::{MAX_STEPS, OnUnknown, StepIndex, StepPlan};
@@ -115,6 +114,9 @@ impl Saga {
                 for step in steps {
                     self.steps[usize::from(*step)].withdrawn = true;
                 }
+                for step in steps {
+                    self.tell_taken_back(*step);
+                }
             }
             Event::CancelRequested { .. } => {
                 self.cancelled = true;
@@ -163,6 +165,7 @@ impl Saga {
         if let Some(leg) = record.event.leg() {
             self.note_failure(leg, at);
             self.tell_function(leg, at);
+            self.tell_taken_back(leg.step);
         }
         Ok(())
     }
@@ -175,25 +178,6 @@ impl Saga {
             && !self.failures.contains(&Some(id.step))
         {
             self.failures.push(Some(id.step));
-        }
-    }
-
-    /// Lets the saga's function know of a step's end, in an order that stays the same each time it
-    /// is run again. Where the step must be done there is nothing to tell before it is.
-    fn tell_function(&mut self, id: LegId, at: Timestamp) {
-        if !self.plan.function || id.step == 0 || id.direction == Direction::Compensation {
-            return;
-        }
-        let must_be_done = self.must_be_done(id);
-        let is_news = match self.course(id, false, at) {
-            Course::Done => true,
-            Course::NotDone(_) | Course::Exhausted(IncidentKind::NotSent) => !must_be_done,
-            Course::Abandoned => must_be_done,
-            _ => false,
-        };
-        if is_news && self.steps[usize::from(id.step)].told == 0 {
-            self.told += 1;
-            self.steps[usize::from(id.step)].told = self.told;
         }
     }
 

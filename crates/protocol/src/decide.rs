@@ -284,9 +284,10 @@ impl Saga {
         if self.is_out_of_hand(id.step) {
             return false;
         }
-        // Also while a question about it is still under way.
+        // Also while a question about it is still under way. A function hears of it after that, and
+        // makes of it what it likes.
         if matches!(self.leg(id).phase, Phase::NotDone(_)) {
-            return true;
+            return !self.plan.function || id.step == LegId::FUNCTION.step;
         }
         match self.course(id, false, now) {
             Course::NotDone(_) | Course::Abandoned => true,

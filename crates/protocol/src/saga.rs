@@ -47,6 +47,8 @@ pub(crate) struct Step {
     pub(crate) told: u32,
     /// The saga's function took it back.
     pub(crate) withdrawn: bool,
+    /// Where, in the same order, the function was told that nothing is left of it; 0 for not yet.
+    pub(crate) taken_back: u32,
 }
 
 /// One direction of one step.

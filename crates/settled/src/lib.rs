@@ -64,6 +64,8 @@ pub mod participant;
 pub mod schedule;
 pub mod service;
 pub mod snapshot;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 mod callback;
 mod fingerprint;

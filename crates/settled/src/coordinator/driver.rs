@@ -309,12 +309,7 @@ impl Driver {
                 Outgoing::Append(append) => appends.push((append.saga, append)),
                 Outgoing::Send { call, request } => self.send(call, request),
                 Outgoing::Launch(launch) => self.runs.launch(launch),
-                Outgoing::Resume {
-                    saga,
-                    run,
-                    told,
-                    taken_back,
-                } => self.runs.resume(saga, run, told, &taken_back),
+                Outgoing::Resume { saga, run, told } => self.runs.resume(saga, run, told),
                 Outgoing::Invoke { call, invocation } => {
                     let until = self.clock.instant(self.taken_in_at + invocation.timeout);
                     self.runs.invoke(call, invocation, until);

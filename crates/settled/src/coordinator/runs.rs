@@ -92,15 +92,9 @@ impl Runs {
         }
     }
 
-    pub(super) fn resume(
-        &self,
-        saga: SagaNo,
-        run: RunId,
-        told: Vec<(StepIndex, StepEnd)>,
-        taken_back: &[u32],
-    ) {
+    pub(super) fn resume(&self, saga: SagaNo, run: RunId, told: Vec<(StepIndex, StepEnd)>) {
         if let Some(closures) = self.closures(saga, run) {
-            closures.tell(told, taken_back);
+            closures.tell(told);
         }
     }
 
@@ -136,7 +130,7 @@ impl Runs {
         };
         running.shared.stopped.store(true, Ordering::Release);
         if let Some(closures) = running.shared.closures.get() {
-            closures.tell(Vec::new(), &[]);
+            closures.tell(Vec::new());
         }
     }
 

@@ -20,6 +20,7 @@ use settled_protocol::{
 use super::calls::{Calls, OpenCall, OpenCallKind};
 use super::health;
 use super::in_flight::{Consequence, InFlight};
+pub use super::invocation::{CallEnd, Invocation};
 use super::{CallId, Engine, Outgoing};
 
 /// How long a saga's events wait for its function to say what is next. One that computes for longer
@@ -62,8 +63,8 @@ pub struct RecordedStep {
     pub end: Option<(u32, StepEnd)>,
     /// The function took it back.
     pub withdrawn: bool,
-    /// Nothing of it is left.
-    pub taken_back: bool,
+    /// Nothing of it is left, as the function was told at this place in the order of ends.
+    pub taken_back: Option<u32>,
 }
 
 /// What a run wants, each time that it can go no further by itself.
@@ -73,8 +74,8 @@ pub struct Yielded {
     pub known: Vec<(StepIndex, Arc<str>)>,
     /// Steps that are new, in order; the first one's place is the next free one.
     pub added: Vec<AddedStep>,
-    /// Steps to be taken back.
-    pub withdrawals: Vec<Withdrawal>,
+    /// Parts to be taken back alone: the steps of each.
+    pub withdrawals: Vec<Vec<StepIndex>>,
     /// The run is over.
     pub end: Option<RunEnd>,
 }
@@ -88,15 +89,6 @@ pub struct AddedStep {
     pub input: Json,
     /// Whom it calls.
     pub participant: Arc<str>,
-}
-
-/// A part of a function that is to be undone alone.
-#[derive(Clone, Debug)]
-pub struct Withdrawal {
-    /// Tells it from the others of its run.
-    pub ticket: u32,
-    /// What is to be undone.
-    pub steps: Vec<StepIndex>,
 }
 
 /// How a run ended.
@@ -120,64 +112,6 @@ pub enum RunEnd {
     },
 }
 
-/// A closure to call, once; answered with [`super::Incoming::Finished`].
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// The saga whose run has the closure.
-    pub saga: SagaNo,
-    /// That run.
-    pub run: RunId,
-    /// What it is for.
-    pub leg: LegId,
-    /// Whether the leg is asked about rather than called.
-    pub is_check: bool,
-    /// 1, 2, … within the leg.
-    pub attempt: u32,
-    /// The leg's idempotency key.
-    pub key: String,
-    /// What the action was given; in the action's own direction it may be edited by a person.
-    pub input: Json,
-    /// For a compensation: what the action returned, or what a person put in its place.
-    pub result: Json,
-    /// The time limit.
-    pub timeout: Span,
-    /// Answers a call that is pending, later.
-    pub callback: String,
-    /// The W3C `traceparent`.
-    pub traceparent: String,
-}
-
-/// What came of a closure's call.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CallEnd {
-    /// It took effect and returned this.
-    Done(Json),
-    /// A definite business no.
-    Refused(String),
-    /// Certainly never executed.
-    NotSent {
-        /// Why.
-        error: String,
-        /// How long the participant asks to be left alone.
-        retry_after: Option<Span>,
-    },
-    /// Nobody here knows.
-    Unknown(String),
-    /// Accepted; the participant answers later.
-    Pending,
-    /// It certainly took no effect and never will: trying again is of no use.
-    Broken(String),
-    /// What is on record does not fit the types in the code; nothing was called.
-    Mismatch {
-        /// In words.
-        error: String,
-        /// The piece of the record that does not fit.
-        stored: Json,
-    },
-    /// The answer to a check.
-    Found(Option<Json>),
-}
-
 /// A run as far as the engine knows it.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -188,7 +122,7 @@ pub(super) struct Run {
     /// How many steps' ends the function was told of.
     told: u32,
     /// What is to be undone before the function goes on.
-    withdrawals: Vec<Withdrawal>,
+    withdrawals: Vec<Vec<StepIndex>>,
     /// Its function goes no further; its closures are still of use.
     stopped: bool,
 }
@@ -256,7 +190,7 @@ impl<R> InFlight<R> {
             input: at.saga.step_input(step).cloned().unwrap_or_else(Json::null),
             end: at.saga.told(step),
             withdrawn: at.saga.is_withdrawn(step),
-            taken_back: at.saga.is_taken_back(step),
+            taken_back: at.saga.taken_back(step),
         });
         Launch {
             saga: at.no,
@@ -452,7 +386,7 @@ impl<R> Engine<R> {
             }
         }
         for withdrawal in yielded.withdrawals {
-            let steps = withdrawal.steps.clone();
+            let steps = withdrawal.clone();
             if let Ok(event) = flight.at.saga.receive(now, Input::Withdraw { steps }) {
                 if let Some(event) = event {
                     flight.record(now, event);
@@ -529,20 +463,19 @@ impl<R> Engine<R> {
             return;
         }
         let steps = 1..at.saga.plan().steps.len() as StepIndex;
+        let taken_back = |step| Some((at.saga.taken_back(step)?, step, StepEnd::TakenBack));
+        let ended = |step| at.saga.told(step).map(|(place, end)| (place, step, end));
         let mut told: Vec<(u32, StepIndex, StepEnd)> = steps
-            .filter_map(|step| at.saga.told(step).map(|(place, end)| (place, step, end)))
+            .flat_map(|step| [ended(step), taken_back(step)])
+            .flatten()
             .filter(|(place, _, _)| *place > run.told)
             .collect();
         told.sort_by_key(|(place, _, _)| *place);
-        let (over, rest) = run
-            .withdrawals
-            .drain(..)
-            .partition::<Vec<_>, _>(|withdrawal| {
-                let mut steps = withdrawal.steps.iter();
-                steps.all(|step| at.saga.is_taken_back(*step))
-            });
-        run.withdrawals = rest;
-        if told.is_empty() && over.is_empty() {
+        run.withdrawals.retain(|withdrawal| {
+            let mut steps = withdrawal.iter();
+            !steps.all(|step| at.saga.taken_back(*step).is_some())
+        });
+        if told.is_empty() {
             return;
         }
         run.told = at.saga.told_count();
@@ -551,7 +484,6 @@ impl<R> Engine<R> {
             saga: no,
             run: run.id,
             told: told.into_iter().map(|(_, step, end)| (step, end)).collect(),
-            taken_back: over.into_iter().map(|over| over.ticket).collect(),
         });
         self.held.push_back((now + HOLD, no, run.id));
     }

@@ -182,10 +182,8 @@ pub enum Outgoing<R> {
         saga: SagaNo,
         /// Which run.
         run: RunId,
-        /// Steps that ended, in order.
+        /// Steps that ended or were taken back, in order.
         told: Vec<(StepIndex, StepEnd)>,
-        /// Withdrawals of which nothing is left to undo.
-        taken_back: Vec<u32>,
     },
     /// Call a closure, once; answer with [`Incoming::Finished`].
     Invoke {

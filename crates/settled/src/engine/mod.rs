@@ -22,6 +22,7 @@ mod functions;
 mod headers;
 mod health;
 mod in_flight;
+mod invocation;
 mod limits;
 mod load;
 mod loads;
@@ -39,7 +40,7 @@ use settled_protocol::{Event, Input, Span, Timestamp};
 use self::calls::Calls;
 use self::due::DueSearch;
 pub use self::functions::{
-    AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Withdrawal, Yielded,
+    AddedStep, CallEnd, Invocation, Launch, RecordedStep, RunEnd, RunId, Yielded,
 };
 use self::in_flight::{Consequence, InFlight};
 pub use self::limits::{BreakerLimits, BreakerView, Limits, LimitsError, ParticipantView};

@@ -12,7 +12,7 @@ use settled_protocol::{FUNCTION_STEP, Json, MAX_STEPS, StepEnd, StepIndex, StepP
 
 use super::closures::Closures;
 use super::error::StepError;
-use crate::engine::{AddedStep, Launch, RunEnd, Withdrawal, Yielded};
+use crate::engine::{AddedStep, Launch, RunEnd, Yielded};
 
 /// The longest name of a step.
 const MAX_NAME: usize = 128;
@@ -26,9 +26,9 @@ struct State {
     /// By place; the function itself is the first.
     steps: Vec<Entry>,
     by_name: HashMap<String, StepIndex>,
-    /// Ends that the function does not know yet, in order.
+    /// What the function does not know yet, in order.
     ends: VecDeque<(StepIndex, StepEnd)>,
-    /// How many steps on record the function has not come to.
+    /// How many steps on record the function has not come to, or not taken back.
     missing: usize,
     next_ticket: u32,
     waiting: HashMap<u32, Ticket>,
@@ -51,13 +51,17 @@ struct Entry {
     closures: Option<Arc<dyn Closures>>,
     end: Option<StepEnd>,
     waker: Option<Waker>,
+    /// It is taken back on record, and the function has not come to that.
+    withdrawal_missing: bool,
+    /// The function took it back in this run.
     withdrawn: bool,
+    /// The function knows that nothing is left of it.
     taken_back: bool,
 }
 
 #[derive(Default)]
 struct Ticket {
-    over: bool,
+    steps: Vec<StepIndex>,
     waker: Option<Waker>,
 }
 
@@ -79,17 +83,19 @@ impl Desk {
             if let Some((place, end)) = &recorded.end {
                 ends.push((*place, recorded.step, end.clone()));
             }
+            if let Some(place) = recorded.taken_back {
+                ends.push((place, recorded.step, StepEnd::TakenBack));
+            }
             steps.push(Entry {
                 recorded: Some(Box::new((recorded.plan.clone(), recorded.input.clone()))),
-                withdrawn: recorded.withdrawn,
-                taken_back: recorded.taken_back,
+                withdrawal_missing: recorded.withdrawn,
                 ..Entry::default()
             });
         }
         ends.sort_by_key(|(place, _, _)| *place);
         let state = State {
             rehearsal: launch.rehearsal,
-            missing: launch.steps.len(),
+            missing: launch.steps.len() + launch.steps.iter().filter(|step| step.withdrawn).count(),
             steps,
             by_name,
             ends: ends.into_iter().map(|(_, step, end)| (step, end)).collect(),
@@ -181,27 +187,39 @@ impl Desk {
             .filter(|(name, _)| name.starts_with(prefix));
         let mut steps: Vec<StepIndex> = meant.map(|(_, step)| *step).collect();
         steps.sort_unstable();
-        let is_over = |step: &StepIndex| {
-            let entry = &state.steps[usize::from(*step)];
-            entry.withdrawn && entry.taken_back
-        };
-        if steps.iter().all(is_over) {
+        if steps
+            .iter()
+            .all(|step| state.steps[usize::from(*step)].taken_back)
+        {
             return None;
+        }
+        for step in &steps {
+            let entry = &mut state.steps[usize::from(*step)];
+            entry.withdrawn = true;
+            if std::mem::take(&mut entry.withdrawal_missing) {
+                state.missing -= 1;
+            }
         }
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        state.waiting.insert(ticket, Ticket::default());
-        state.news.withdrawals.push(Withdrawal { ticket, steps });
+        let waiting = Ticket {
+            steps: steps.clone(),
+            waker: None,
+        };
+        state.waiting.insert(ticket, waiting);
+        state.news.withdrawals.push(steps);
         Some(ticket)
     }
 
     /// Whether everything of a withdrawal is undone.
     pub(super) fn poll_withdrawn(&self, ticket: u32, waker: &Waker) -> Poll<()> {
         let mut state = self.lock();
+        let state = &mut *state;
         let Some(waiting) = state.waiting.get_mut(&ticket) else {
             return Poll::Ready(());
         };
-        if waiting.over {
+        let mut steps = waiting.steps.iter();
+        if steps.all(|step| state.steps[usize::from(*step)].taken_back) {
             state.waiting.remove(&ticket);
             return Poll::Ready(());
         }
@@ -243,31 +261,37 @@ impl Desk {
     }
 
     /// Something became known outside.
-    pub(super) fn tell(&self, told: Vec<(StepIndex, StepEnd)>, taken_back: &[u32]) {
+    pub(super) fn tell(&self, told: Vec<(StepIndex, StepEnd)>) {
         let mut state = self.lock();
         state.ends.extend(told);
         state.is_asked = true;
         if let Some(runner) = state.runner.take() {
             runner.wake();
         }
-        for ticket in taken_back {
-            if let Some(waiting) = state.waiting.get_mut(ticket) {
-                waiting.over = true;
+    }
+
+    /// Hands the next thing that it is told to the function; false where there is none, or where the
+    /// function has not come to its step, or to taking it back.
+    pub(super) fn hand_out(&self) -> bool {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some((step, end)) = state.ends.front() else {
+            return false;
+        };
+        let step = usize::from(*step);
+        if *end == StepEnd::TakenBack {
+            if !state.steps[step].withdrawn {
+                return false;
+            }
+            state.ends.pop_front();
+            state.steps[step].taken_back = true;
+            for waiting in state.waiting.values_mut() {
                 if let Some(waker) = waiting.waker.take() {
                     waker.wake();
                 }
             }
+            return true;
         }
-    }
-
-    /// Hands the next end to the function; false where there is none, or where the function has not
-    /// come to its step.
-    pub(super) fn hand_out(&self) -> bool {
-        let mut state = self.lock();
-        let Some((step, _)) = state.ends.front() else {
-            return false;
-        };
-        let step = usize::from(*step);
         if state.steps[step].closures.is_none() {
             return false;
         }
@@ -290,7 +314,10 @@ impl Desk {
         }
         let mut names = state.by_name.iter();
         names
-            .find(|(_, step)| state.steps[usize::from(**step)].recorded.is_some())
+            .find(|(_, step)| {
+                let entry = &state.steps[usize::from(**step)];
+                entry.recorded.is_some() || entry.withdrawal_missing
+            })
             .map(|(name, _)| name.clone())
     }
 

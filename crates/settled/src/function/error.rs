@@ -47,7 +47,9 @@ impl StepError {
                 StepErrorKind::Abandoned,
                 "a person accepted it as it is".to_owned(),
             ),
-            StepEnd::Done(_) => (StepErrorKind::Broken, "it was done".to_owned()),
+            StepEnd::Done(_) | StepEnd::TakenBack => {
+                (StepErrorKind::Broken, "it was done".to_owned())
+            }
         };
         Self {
             step: step.to_owned(),

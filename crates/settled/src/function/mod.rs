@@ -58,11 +58,11 @@ mod step;
 pub use self::call::{Call, CallError};
 pub(crate) use self::closures::Boxed;
 pub use self::error::{Failure, StepError, StepErrorKind};
+#[cfg(feature = "testkit")]
 pub(crate) use self::operation::run as operation_run;
 pub use self::operation::{OnRefusal, Operation, OperationPolicy};
 pub use self::propagation::Propagation;
-pub(crate) use self::registry::RunApart;
-pub use self::registry::{Functions, Registry};
+pub use self::registry::{Functions, Registry, RunApart};
 pub use self::run::{Run, RunClosures};
 pub use self::saga::{Returning, Saga, SagaCall};
 pub use self::step::{Step, StepBuilder, StepFuture, StepStart};

@@ -13,6 +13,7 @@ use super::call::CallError;
 use super::closures::{Boxed, from_json, to_json};
 use super::desk::Desk;
 use super::error::Failure;
+use super::operation::{self, Operation};
 use super::run::{Run, SagaFuture};
 use super::saga::Saga;
 use crate::definition::Definition;
@@ -32,8 +33,11 @@ pub struct Registry<S> {
     apart: OnceLock<Box<dyn RunApart>>,
 }
 
-/// Runs a saga of its own to its end.
-pub(crate) trait RunApart: Send + Sync {
+/// Runs a saga of its own to its end, for a saga that calls it with
+/// [`super::Propagation::RequiresNew`].
+pub trait RunApart: Send + Sync {
+    /// Starts the saga, or finds the one that was started under this id, and waits for its end: what
+    /// it returned, or what is certain of it.
     fn run(
         &self,
         function: &str,
@@ -114,7 +118,21 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         definitions
     }
 
-    pub(crate) fn set_apart(&self, apart: Box<dyn RunApart>) {
+    /// Registers an operation: see [`Registry::add`].
+    pub fn add_operation<O: Operation<S>>(&mut self, name: &str, operation: O) -> bool {
+        let (operation, participant) = (Arc::new(operation), Arc::<str>::from(name));
+        self.add(name, CompensateOrder::Reverse, true, move |saga, input| {
+            operation::run(
+                saga,
+                Arc::clone(&operation),
+                Arc::clone(&participant),
+                input,
+            )
+        })
+    }
+
+    /// Says who runs sagas of their own; once.
+    pub fn set_apart(&self, apart: Box<dyn RunApart>) {
         let _ = self.apart.set(apart);
     }
 

@@ -134,8 +134,8 @@ impl Run {
 
 impl RunClosures {
     /// Tells the run what became known; poll it afterwards.
-    pub fn tell(&self, told: Vec<(StepIndex, StepEnd)>, taken_back: &[u32]) {
-        self.desk.tell(told, taken_back);
+    pub fn tell(&self, told: Vec<(StepIndex, StepEnd)>) {
+        self.desk.tell(told);
     }
 
     /// Begins the call of a closure. A panic in it leaves it unknown what the call did.

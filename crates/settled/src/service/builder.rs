@@ -14,7 +14,6 @@ use super::apart::Apart;
 use crate::coordinator::{Coordinator, CoordinatorSettings, OpenJournal, Work};
 use crate::definition::Definitions;
 use crate::engine::{Limits, LimitsError};
-use crate::function::operation_run;
 use crate::function::{Failure, Functions, Operation, Registry, Saga};
 use crate::observe::{Observer, Unobserved};
 use crate::participant::HttpParticipants;
@@ -146,20 +145,11 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
     }
 
     /// Registers an operation under a name: a saga of one call that cannot be rolled back.
-    pub fn operation<O: Operation<S>>(self, name: &str, operation: O) -> Self {
-        let (operation, participant) = (Arc::new(operation), Arc::<str>::from(name));
-        let options = SagaOptions {
-            forward: true,
-            ..SagaOptions::default()
-        };
-        self.saga_with(name, options, move |saga, input| {
-            operation_run(
-                saga,
-                Arc::clone(&operation),
-                Arc::clone(&participant),
-                input,
-            )
-        })
+    pub fn operation<O: Operation<S>>(mut self, name: &str, operation: O) -> Self {
+        if !self.registry.add_operation(name, operation) {
+            self.wrong.get_or_insert_with(|| name.to_owned());
+        }
+        self
     }
 
     /// Makes the HTTP calls of sagas that are documents rather than functions. Without this they

@@ -75,7 +75,7 @@ pub(crate) fn balance(
             );
             blame(Invariant::I4, "R5", what);
         }
-        if saga.liars.contains(&step) {
+        if saga.liars.contains(&step) || saga.plan.is_function(step) {
             continue;
         }
         let legs = [LegId::action(step), LegId::compensation(step)];
@@ -119,6 +119,31 @@ fn square(
     }
     let contradicted = |(leg, _, _): &(LegId, _, bool)| leg.step == step;
     if history.incidents.iter().any(contradicted) {
+        return;
+    }
+    if history.plan.function && history.settled == Some(SagaState::Completed) {
+        let withdrawn = history.function.is_withdrawn(step);
+        let undone = withdrawn && plan.compensation.is_some();
+        match (action.happened(), forward, back) {
+            (true, false, _) => blame(Invariant::I4, "R4", "is missing from a completed saga"),
+            (false, true, false) => {
+                blame(
+                    Invariant::I4,
+                    "R4",
+                    "took effect, and the saga went on without it",
+                );
+            }
+            (true, true, false) if undone => {
+                blame(Invariant::I5, "R3", "was taken back and not undone");
+            }
+            (_, _, true) if !withdrawn => {
+                blame(Invariant::I5, "R3", "is undone in a completed saga");
+            }
+            (_, false, true) if !plan.compensate_unknown => {
+                blame(Invariant::I5, "R3", "was undone though it took no effect");
+            }
+            _ => {}
+        }
         return;
     }
     match history.settled {

@@ -70,6 +70,14 @@ impl History<'_> {
 
     fn judge_action(&self, id: LegId, found: &mut Vec<Violation>) {
         let (proof, past_pivot) = (self.leg(id), self.is_past_pivot());
+        if self.function.is_withdrawn(id.step) && !proof.in_doubt() {
+            self.blame(
+                found,
+                Invariant::I5,
+                "R3",
+                "a step is started that was taken back",
+            );
+        }
         // One that was started may be called again to find out, whatever became of its needs.
         let needs = if proof.attempts.is_empty() {
             &self.step(id).needs[..]
@@ -110,7 +118,7 @@ impl History<'_> {
     fn judge_compensation(&self, id: LegId, found: &mut Vec<Violation>) {
         let mut blame = |invariant, rule, what| self.blame(found, invariant, rule, what);
         let action = self.leg(LegId::action(id.step));
-        if !self.turned {
+        if !self.turned && !self.function.is_withdrawn(id.step) {
             blame(Invariant::I5, "R3", "compensated on the way forward");
         }
         if !self.leg(id).attempts.is_empty() {
@@ -137,7 +145,9 @@ impl History<'_> {
         };
         for (index, [other, back]) in self.legs.iter().enumerate() {
             let other_id = LegId::action(index as u16);
-            if other_id.step == id.step {
+            // On the way forward only what was taken back goes back.
+            let goes_back = self.turned || self.function.is_withdrawn(other_id.step);
+            if other_id.step == id.step || !goes_back {
                 continue;
             }
             let can_undo = self.step(other_id).compensation.is_some();

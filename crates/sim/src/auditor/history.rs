@@ -8,6 +8,7 @@ use settled_protocol::{
     StepPlan, Timestamp,
 };
 
+use super::functions::{self, FunctionProof};
 use super::leg::LegProof;
 use super::violation::{Invariant, Violation};
 use super::{SagaEvidence, settlement, turning};
@@ -25,6 +26,8 @@ pub(crate) struct History<'a> {
     pub(crate) deadline_at: Option<Timestamp>,
     pub(crate) settled: Option<SagaState>,
     pub(crate) incidents: Vec<(LegId, IncidentKind, bool)>,
+    /// Of a saga that is a function.
+    pub(crate) function: FunctionProof,
     finished: u32,
     pub(crate) record: Option<&'a Record>,
 }
@@ -41,6 +44,7 @@ pub(crate) fn read<'a>(saga: &SagaEvidence<'a>, found: &mut Vec<Violation>) -> H
         deadline_at: None,
         settled: None,
         incidents: Vec::new(),
+        function: FunctionProof::new(saga.plan),
         finished: 0,
         record: None,
     };
@@ -112,7 +116,8 @@ impl History<'_> {
 
     pub(crate) fn is_past_pivot(&self) -> bool {
         let mut steps = self.plan.steps.iter().zip(&self.legs);
-        steps.any(|(plan, [action, _])| plan.pivot && action.happened() && !action.abandoned)
+        self.plan.forward
+            || steps.any(|(plan, [action, _])| plan.pivot && action.happened() && !action.abandoned)
     }
 
     pub(super) fn must_be_done(&self, id: LegId) -> bool {
@@ -123,7 +128,8 @@ impl History<'_> {
         let at = record.at;
         if let Some(id) = record.event.leg() {
             let known = self.plan.steps.get(usize::from(id.step));
-            if known.is_none_or(|step| step.call(id.direction).is_none()) {
+            let is_there = self.function.has_step(id.step);
+            if known.is_none_or(|step| step.call(id.direction).is_none()) || !is_there {
                 self.blame(
                     found,
                     Invariant::I2,
@@ -232,14 +238,20 @@ impl History<'_> {
                 }
                 self.leg_mut(*leg).overdue(at);
             }
-            // Of functions: judged by where they lead.
-            Event::StepAdded { .. } | Event::Returned { .. } | Event::Withdrawn { .. } => {}
+            Event::StepAdded { step, .. } => functions::add(self, *step, found),
+            Event::Returned {
+                attempt,
+                step,
+                answer,
+            } => functions::end(self, *attempt, *step, answer.outcome, record, found),
+            Event::Withdrawn { steps } => functions::withdraw(self, steps, found),
             Event::CancelRequested { .. } => {
                 self.cancelled_seq.get_or_insert(record.seq);
             }
             Event::Turned { reason } => {
                 turning::judge(self, reason, record, found);
                 self.turned = true;
+                functions::drop_run(self);
             }
             Event::IncidentOpened {
                 incident,
@@ -256,6 +268,9 @@ impl History<'_> {
                     );
                 }
                 self.judge_incident(*incident, *leg, *kind, found);
+                if *kind == IncidentKind::Mismatch && *leg == LegId::FUNCTION {
+                    functions::drop_run(self);
+                }
                 self.incidents.push((*leg, *kind, true));
                 let proof = self.leg_mut(*leg);
                 proof.contradiction_due = false;
@@ -296,7 +311,14 @@ impl History<'_> {
             self.leg_mut(id).finished = 0;
         }
         let proof = self.leg(id);
-        let failed = (proof.is_no() || proof.abandoned) && proof.incident.is_none();
+        if proof.is_no() && self.plan.function {
+            functions::refuse(self, id.step);
+        }
+        let proof = self.leg(id);
+        // What a function is told of is its own to make something of.
+        let is_failure = (proof.is_no() && !functions::is_told(self, id)) || proof.abandoned;
+        let is_failure = is_failure && !self.function.is_withdrawn(id.step);
+        let failed = is_failure && proof.incident.is_none();
         self.failures.retain(|(step, _)| *step != id.step || failed);
         if failed && self.failures.iter().all(|(step, _)| *step != id.step) {
             self.failures.push((id.step, record.seq));

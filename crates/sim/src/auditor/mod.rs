@@ -11,6 +11,7 @@
 
 mod books;
 mod calls;
+mod functions;
 mod history;
 mod leg;
 mod people;

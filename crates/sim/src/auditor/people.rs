@@ -43,7 +43,8 @@ impl History<'_> {
         if proof.incident.is_some() {
             blame(Invariant::I11, "R5", "two open incidents over one leg");
         }
-        if proof.has_call() {
+        let is_run = kind == IncidentKind::Mismatch && id == LegId::FUNCTION;
+        if proof.has_call() && !is_run {
             blame(
                 Invariant::I11,
                 "R5",

@@ -2,6 +2,7 @@
 
 use settled_protocol::{Event, IncidentKind, LegId, Record, SagaState};
 
+use super::functions;
 use super::history::History;
 use super::violation::{Invariant, Violation};
 
@@ -38,6 +39,16 @@ pub(crate) fn judge(history: &History<'_>, state: SagaState, found: &mut Vec<Vio
                 "R2",
                 format!("settled while {name} is under way"),
             );
+        }
+        if state == SagaState::Completed && history.plan.function && index > 0 {
+            for what in functions::unsettled(history, index as u16) {
+                blame(
+                    Invariant::I7,
+                    "R7",
+                    format!("completed though {name} {what}"),
+                );
+            }
+            continue;
         }
         if state == SagaState::Completed {
             if !action.is_over() {

@@ -66,6 +66,16 @@ fn evidence(history: &History<'_>, reason: &Reason, record: &Record) -> Option<u
         Cause::Abandoned => action.abandoned,
         Cause::Cancelled | Cause::Deadline => false,
     };
+    if history.plan.function && step > 0 {
+        // The function gave its failure back, or it fails the saga by itself.
+        let by_itself = matches!(reason.cause, Cause::Unknown | Cause::Abandoned);
+        let gave_back = history.function.gave_back.filter(|(of, _)| *of == step);
+        return match gave_back {
+            Some((_, seq)) if holds => Some(seq),
+            None if by_itself && holds => Some(action.ended_seq.unwrap_or(action.last_seq)),
+            _ => None,
+        };
+    }
     let failed_at = history.failures.iter().find(|(failed, _)| *failed == step);
     let failed_at = failed_at.map_or(action.last_seq, |(_, seq)| *seq);
     // It may have been at its end since its last attempt, before that had a record of its own.

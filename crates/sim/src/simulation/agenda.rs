@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use fastrand::Rng;
 use settled::engine::{CallId, LoadKey};
 use settled::participant::Answer;
-use settled_journal::{Due, DueCursor, ReadError, StoredSaga};
+use settled_journal::{Due, DueCursor, ReadError, SagaNo, StoredSaga};
 use settled_protocol::Timestamp;
 
 use super::participant::Call;
@@ -39,6 +39,10 @@ pub(super) enum Happening {
         call: CallId,
         answer: Answer,
     },
+    /// A function goes on.
+    Poll { life: u32, saga: SagaNo },
+    /// What a function waits for outside of its steps is there.
+    Ring { life: u32, slot: u64, saga: SagaNo },
     /// A participant calls back.
     Callback { what: Box<Call>, tries: u32 },
     /// Something is read from the store.

@@ -92,9 +92,16 @@ impl World {
                 self.later(Span::from_secs(1), Happening::Submit(order));
             }
             (Asker::Canceller(order), Reply::Accepted) => self.told(order, Told::Cancelled),
-            (Asker::Person { order, incident }, Reply::Accepted) => {
+            (
+                Asker::Person {
+                    order: Some(order),
+                    incident,
+                },
+                Reply::Accepted,
+            ) => {
                 self.told(order, Told::Resolved(incident));
             }
+            (Asker::Apart { call, slot }, reply) => self.hear_apart(call, slot, reply),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// The participants, and what each can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Kind {
     /// A repeated call takes effect twice; may be asked.
     Plain,

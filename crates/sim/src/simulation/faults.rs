@@ -64,11 +64,19 @@ pub enum Fault {
     Cancelled,
     /// Two people decide the same incident.
     DecidedTwice,
+    /// The coordinator dies between two polls of a function.
+    CrashInFunction,
+    /// The coordinator dies in the middle of a closure's call.
+    CrashInCall,
+    /// A function takes longer to go on than its saga's events wait for it.
+    SlowFunction,
+    /// A closure panics after its call was answered.
+    ClosurePanics,
 }
 
 impl Fault {
     /// Every class.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::Crash,
         Self::CommitLost,
         Self::CommitLied,
@@ -96,12 +104,20 @@ impl Fault {
         Self::OtherContent,
         Self::Cancelled,
         Self::DecidedTwice,
+        Self::CrashInFunction,
+        Self::CrashInCall,
+        Self::SlowFunction,
+        Self::ClosurePanics,
     ];
+
+    /// Those that were there before functions were.
+    const OF_DOCUMENTS: usize = 27;
 
     /// How often it fires at most, in one of so many chances.
     const fn worst_rate(self) -> f64 {
         match self {
-            Self::Crash => 0.01,
+            Self::Crash | Self::CrashInFunction | Self::CrashInCall => 0.01,
+            Self::ClosurePanics => 0.05,
             Self::CommitLost | Self::CommitLied | Self::DiskFull | Self::ReadFailed => 0.05,
             Self::ReopenFailed => 0.3,
             Self::SlowCommit
@@ -131,7 +147,15 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let mut rates = BTreeMap::new();
-        for fault in Fault::ALL {
+        let (old, new) = Fault::ALL.split_at(Fault::OF_DOCUMENTS);
+        // What is new is drawn apart, so that seeds in the bank stay what they were.
+        let mut apart = rng.clone();
+        for fault in new {
+            if apart.bool() {
+                rates.insert(*fault, fault.worst_rate() * apart.f64());
+            }
+        }
+        for fault in old.iter().copied() {
             let on = rng.f64() < 0.5;
             let rate = fault.worst_rate() * rng.f64();
             if on {

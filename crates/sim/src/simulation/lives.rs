@@ -9,6 +9,7 @@ use settled_protocol::Span;
 
 use super::agenda::Happening;
 use super::faults::Fault;
+use super::runs::Runs;
 use super::store::FaultyJournal;
 use super::world::{Asker, Coordinator, World};
 
@@ -37,6 +38,7 @@ impl World {
             engine,
             committer,
             commit_is_due: false,
+            runs: Runs::default(),
         });
     }
 

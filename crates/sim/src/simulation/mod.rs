@@ -12,17 +12,20 @@ mod lives;
 mod participant;
 mod people;
 mod reads;
+mod runs;
+mod script;
+mod scripted;
 mod store;
+mod wire;
 mod world;
 
 use std::collections::BTreeMap;
 
-use settled::definition::Definitions;
-use settled_journal::{Keeper, SagaKey};
-use settled_protocol::SagaState;
+use settled_journal::{Keeper, SagaFilter, StoredSaga};
+use settled_protocol::{Event, IncidentKind, LegId, Plan, SagaState, StepPlan};
 
 pub use self::faults::{Fault, Fired};
-use self::world::World;
+use self::world::{MANY, World};
 use crate::auditor::{Ack, LedgerEntry, Run, SagaEvidence, Send, audit};
 
 /// What came of one seed.
@@ -74,10 +77,11 @@ pub fn explain(seed: u64) -> String {
     let Ok(mut reader) = world.disk.reader() else {
         return text;
     };
-    for order in &world.orders {
-        let Ok(Some(saga)) = reader.load(SagaKey::Id(&order.id)) else {
-            continue;
-        };
+    let Ok(page) = reader.list(&SagaFilter::default(), None, MANY) else {
+        return text;
+    };
+    for saga in page.items.into_iter().flatten() {
+        let _ = writeln!(text, "{} {}", saga.id, saga.input.as_str());
         let _ = writeln!(text, "{} {} wakes {:?}", saga.id, saga.state, saga.wake_at);
         let _ = writeln!(text, "  {}", saga.definition.as_str());
         for record in &saga.records {
@@ -93,34 +97,60 @@ pub fn explain(seed: u64) -> String {
     text
 }
 
+/// Every saga of a run, those that others started included.
+fn stored(world: &World) -> Result<Vec<StoredSaga>, String> {
+    let mut reader = world.disk.reader().map_err(|error| error.to_string())?;
+    let page = reader.list(&SagaFilter::default(), None, MANY);
+    let page = page.map_err(|error| error.to_string())?;
+    let sagas: Result<Vec<StoredSaga>, _> = page.items.into_iter().collect();
+    sagas.map_err(|error| error.to_string())
+}
+
+/// The plan of a saga with all the steps that its function added.
+fn whole_plan(saga: &StoredSaga, plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    for record in &saga.records {
+        if let Event::StepAdded { plan: step, .. } = &record.event {
+            plan.steps.push(StepPlan::clone(step));
+        }
+    }
+    plan
+}
+
 /// What is wrong with what a run left behind.
 fn judge(world: &World) -> Vec<String> {
     let mut found = world.surprises.clone();
-    let definitions = Definitions::new();
-    let mut stored = Vec::new();
-    let Ok(mut reader) = world.disk.reader() else {
-        return vec!["no reader".to_owned()];
+    let sagas = match self::stored(world) {
+        Ok(sagas) => sagas,
+        Err(error) => return vec![error],
     };
     for order in &world.orders {
-        match reader.load(SagaKey::Id(&order.id)) {
-            Ok(Some(saga)) => match definitions.compile(saga.definition.as_str()) {
-                Ok(definition) => stored.push((saga, definition)),
-                Err(error) => found.push(format!("{}: {error}", order.id)),
-            },
-            Ok(None) => found.push(format!("{}: never taken", order.id)),
-            Err(error) => found.push(error.to_string()),
+        if sagas.iter().all(|saga| saga.id != order.id) {
+            found.push(format!("{}: never taken", order.id));
+        }
+    }
+    let mut stored = Vec::new();
+    for saga in sagas {
+        match world.definitions.compile(saga.definition.as_str()) {
+            Ok(definition) => {
+                let plan = whole_plan(&saga, definition.plan());
+                let apart = steps_apart(world, &saga, &plan, &mut found);
+                stored.push((saga, plan, apart));
+            }
+            Err(error) => found.push(format!("{}: {error}", saga.id)),
         }
     }
     let run = Run {
         sagas: stored
             .iter()
-            .map(|(saga, definition)| SagaEvidence {
+            .map(|(saga, plan, apart)| SagaEvidence {
                 id: &saga.id,
-                plan: definition.plan(),
+                plan,
                 records: &saga.records,
                 row: Some(saga.state),
                 epochs: &[],
-                liars: &[],
+                // Whose participant is a saga; they are judged by that.
+                liars: apart,
             })
             .collect(),
         acks: world
@@ -158,7 +188,8 @@ fn judge(world: &World) -> Vec<String> {
         healed: world.is_healed(),
     };
     found.extend(audit(&run).iter().map(ToString::to_string));
-    for (saga, _) in &stored {
+    for (saga, ..) in &stored {
+        found.extend(mismatches(saga));
         if world.is_healed() && !saga.state.is_settled() {
             found.push(format!(
                 "{}: still {} long after all faults were over",
@@ -167,4 +198,41 @@ fn judge(world: &World) -> Vec<String> {
         }
     }
     found
+}
+
+/// A function that did not change never comes to other steps than those on record.
+fn mismatches(saga: &StoredSaga) -> impl Iterator<Item = String> + '_ {
+    saga.records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::IncidentOpened { kind, evidence, .. } if *kind == IncidentKind::Mismatch => {
+                let error = &evidence.error;
+                Some(format!("{} at {}: {error}", saga.id, record.seq))
+            }
+            _ => None,
+        })
+}
+
+/// The steps that are sagas of their own. One that is done stands for a saga that completed, whatever
+/// became of the one around it.
+fn steps_apart(world: &World, saga: &StoredSaga, plan: &Plan, found: &mut Vec<String>) -> Vec<u16> {
+    let mut steps = Vec::new();
+    for (step, index) in plan.steps.iter().zip(0_u16..) {
+        let Some(id) = world.apart_of(&saga.id, &step.name) else {
+            continue;
+        };
+        steps.push(index);
+        let leg = LegId::action(index);
+        let is_done = saga.records.iter().any(|record| {
+            matches!(&record.event, Event::AttemptEnded { leg: of, answer, .. }
+                if *of == leg && answer.outcome == settled_protocol::Outcome::Done)
+        });
+        let own = world.disk.reader().ok();
+        let own = own.and_then(|mut reader| reader.load(settled_journal::SagaKey::Id(&id)).ok());
+        let state = own.flatten().map(|own| own.state);
+        if is_done && state != Some(SagaState::Completed) {
+            found.push(format!("{id}: its step is done, and it is {state:?}"));
+        }
+    }
+    steps
 }

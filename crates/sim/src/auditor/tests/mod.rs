@@ -10,6 +10,7 @@ use settled_protocol::{
 
 mod calls;
 mod ends;
+mod functions;
 
 use super::{Ack, Invariant, LedgerEntry, Run, SagaEvidence, Send, Told, audit};
 

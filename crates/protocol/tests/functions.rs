@@ -1,0 +1,55 @@
+//! Histories of functions that the core once got wrong, each with the rule that it broke.
+
+mod support;
+
+use settled_protocol::{
+    Answered, CompensateOrder, Decision, Finding, Input, Json, LegId, OnUnknown, Outcome, Plan,
+    SagaState, Span, StepEnd, Task,
+};
+
+use support::plans::{sequence, settle_by};
+use support::{Bench, action};
+
+/// A saga whose function runs, with so many steps that it added.
+fn running(steps: usize, policy: OnUnknown) -> Bench {
+    let mut bench = Bench::new(Plan::of_function(CompensateOrder::Reverse, false), None);
+    assert_eq!(bench.tasks(), [Task::Attempt(LegId::FUNCTION)]);
+    bench.begin(Task::Attempt(LegId::FUNCTION));
+    for step in sequence(steps).steps {
+        let mut step = step;
+        settle_by(&mut step, policy);
+        step.needs.clear();
+        let input = Json::null();
+        bench.input(Input::AddStep { plan: step, input }).unwrap();
+    }
+    bench
+}
+
+/// R5: a step whose outcome a person gave up on is not waited for when its part is taken back.
+#[test]
+fn a_step_that_was_abandoned_in_doubt_is_taken_back() {
+    let mut bench = running(1, OnUnknown::Incident);
+    bench.call(action(1), Outcome::Unknown);
+    bench.next();
+    bench.resolve(1, Decision::Abandon).unwrap();
+    bench.input(Input::Withdraw { steps: vec![1] }).unwrap();
+    assert!(bench.next().tasks.is_empty());
+    assert!(bench.saga.taken_back(1).is_some(), "{}", bench.history());
+}
+
+/// What a refusal means is for the function to say, however it becomes known.
+#[test]
+fn a_refusal_that_comes_while_a_question_is_under_way_is_told_to_the_function() {
+    let mut bench = running(1, OnUnknown::Check);
+    bench.call(action(1), Outcome::Pending);
+    bench.now = bench.now + Span::from_secs(30);
+    bench.begin(Task::Check(action(1)));
+    assert!(bench.callback(action(1), Answered::Refused));
+    bench.next();
+    assert_eq!(bench.saga.reason(), None, "{}", bench.history());
+    bench.find(action(1), Finding::Inconclusive);
+    bench.next();
+    assert_eq!(bench.saga.state(bench.now), SagaState::Running);
+    let told = bench.saga.told(1).map(|(_, end)| end);
+    assert!(matches!(told, Some(StepEnd::Refused(_))), "{told:?}");
+}
