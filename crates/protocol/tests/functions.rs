@@ -1,5 +1,7 @@
 //! Histories of functions that the core once got wrong, each with the rule that it broke.
 
+#![allow(clippy::unwrap_used, reason = "a test that breaks is a failed test")]
+
 mod support;
 
 use settled_protocol::{

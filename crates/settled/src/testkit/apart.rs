@@ -13,7 +13,7 @@ use crate::engine::Reply;
 use crate::function::{Boxed, CallError, RunApart};
 
 /// How long a saga is left alone that waits for a person.
-const WHILE_STUCK: Duration = Duration::from_secs(60);
+const WHILE_STUCK: Duration = Duration::from_mins(1);
 
 /// A saga that is wanted.
 pub(super) struct Wanted {

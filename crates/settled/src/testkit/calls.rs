@@ -64,8 +64,9 @@ impl Life<'_> {
         let instead = match fault {
             Some(Fault::Refused) => Some(CallEnd::Refused("the kit refuses".to_owned())),
             Some(Fault::NotSent | Fault::NeverSent) => Some(not_sent()),
-            Some(Fault::LostBefore | Fault::NeverArrives | Fault::SaysNothing) => Some(lost()),
-            Some(Fault::NeverSays) => Some(lost()),
+            Some(
+                Fault::LostBefore | Fault::NeverArrives | Fault::SaysNothing | Fault::NeverSays,
+            ) => Some(lost()),
             Some(Fault::Broken) => Some(CallEnd::Broken("the kit broke it".to_owned())),
             Some(Fault::SaysNo) => Some(CallEnd::Found(None)),
             Some(Fault::Late) => {

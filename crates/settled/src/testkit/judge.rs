@@ -21,7 +21,7 @@ use crate::engine::{Launch, RecordedStep, RunEnd, RunId};
 use crate::snapshot::SagaSnapshot;
 
 /// How long a function that is run once more may wait for something outside of its steps.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that is wrong with what a scenario left behind; nothing, if all is well.
 pub(super) fn judge(prepared: &mut Prepared, played: &Played) -> Vec<String> {
@@ -255,9 +255,10 @@ fn again(prepared: &Prepared, stored: &StoredSaga, at: &SagaSnapshot) -> Option<
                 end = yielded.end.or(end.take());
             }
             let is_at_rest = ended.is_none() && run.missing().is_none();
-            match run.is_alive() && end.is_none() && !is_at_rest && found.is_none() {
-                true => std::task::Poll::Pending,
-                false => std::task::Poll::Ready(()),
+            if run.is_alive() && end.is_none() && !is_at_rest && found.is_none() {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
             }
         });
         let waited = tokio::time::timeout(PATIENCE, go_on).await;
@@ -309,21 +310,26 @@ pub(super) fn course(stored: &StoredSaga, at: &SagaSnapshot) -> Vec<String> {
             line.push_str(&leg_name(at, leg));
         }
         match &record.event {
-            Event::StepAdded { plan, .. } => line.push_str(&format!(" {}", plan.name)),
+            Event::StepAdded { plan, .. } => push(&mut line, format_args!(" {}", plan.name)),
             Event::AttemptEnded { answer, .. } | Event::Returned { answer, .. } => {
-                line.push_str(&format!(": {}", answer.outcome));
+                push(&mut line, format_args!(": {}", answer.outcome));
                 if let Some(error) = &answer.error {
-                    line.push_str(&format!(" ({error})"));
+                    push(&mut line, format_args!(" ({error})"));
                 }
             }
-            Event::CheckEnded { finding, .. } => line.push_str(&format!(": {finding:?}")),
-            Event::Settled { state } => line.push_str(&format!(" {state}")),
+            Event::CheckEnded { finding, .. } => push(&mut line, format_args!(": {finding:?}")),
+            Event::Settled { state } => push(&mut line, format_args!(" {state}")),
             Event::IncidentOpened { evidence, .. } => {
-                line.push_str(&format!(": {}", evidence.error));
+                push(&mut line, format_args!(": {}", evidence.error));
             }
             _ => {}
         }
         line
     };
     stored.records.iter().map(line).collect()
+}
+
+fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
+    use std::fmt::Write as _;
+    let _ = line.write_fmt(text);
 }

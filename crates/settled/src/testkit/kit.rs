@@ -191,7 +191,7 @@ where
                 for place in &course.places {
                     let is_new = known.insert(place.site.clone());
                     let is_back = place.direction == Direction::Compensation;
-                    if is_new && !(is_back && !place.site.is_check) {
+                    if is_new && (!is_back || place.site.is_check) {
                         self.with_each(&course, place, &mut tally)?;
                     }
                 }
@@ -355,9 +355,10 @@ where
 
     /// One place of a course failing in every way.
     fn with_each(&self, course: &Course, place: &Place, tally: &mut Tally) -> Result<(), Failed> {
-        let faults: &[Fault] = match place.site.is_check {
-            true => &Fault::CHECKS,
-            false => &Fault::CALLS,
+        let faults: &[Fault] = if place.site.is_check {
+            &Fault::CHECKS
+        } else {
+            &Fault::CALLS
         };
         for fault in faults {
             self.with(course, *fault, place, tally)?;
@@ -476,10 +477,10 @@ fn draw(place: &Place, rng: &mut fastrand::Rng) -> Fault {
     if place.site.is_check {
         return Fault::CHECKS[rng.usize(0..Fault::CHECKS.len())];
     }
-    match is_repeated(place) && rng.u8(0..4) == 0 {
-        true => Fault::Twice,
-        false => Fault::CALLS[rng.usize(0..Fault::CALLS.len())],
+    if is_repeated(place) && rng.u8(0..4) == 0 {
+        return Fault::Twice;
     }
+    Fault::CALLS[rng.usize(0..Fault::CALLS.len())]
 }
 
 impl<F> fmt::Debug for Kit<F> {

@@ -33,6 +33,7 @@ pub(super) struct Probe {
 }
 
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct State {
     passed: u64,
     crashes: Vec<u64>,
@@ -126,14 +127,17 @@ impl<F: Future> Future for Watched<F> {
         let polled = self.future.as_mut().poll(context);
         let name = Arc::clone(&self.name);
         let is_over = polled.is_ready();
-        let what = || match is_over {
-            true => format!("when the function `{name}` returned, unheard"),
-            false => format!("at an await of the function `{name}`"),
+        let what = || {
+            if is_over {
+                format!("when the function `{name}` returned, unheard")
+            } else {
+                format!("at an await of the function `{name}`")
+            }
         };
-        match self.probe.pass(At::Function, what) {
-            true => Poll::Pending,
-            false => polled,
+        if self.probe.pass(At::Function, what) {
+            return Poll::Pending;
         }
+        polled
     }
 }
 

@@ -63,10 +63,10 @@ impl Shop {
             (true, _) => vec![-1; steps.len()],
             (false, _) => vec![0; steps.len()],
         };
-        match sums == expected {
-            true => Ok(()),
-            false => Err(format!("the books say {sums:?} and not {expected:?}")),
+        if sums == expected {
+            return Ok(());
         }
+        Err(format!("the books say {sums:?} and not {expected:?}"))
     }
 }
 

@@ -117,8 +117,11 @@ impl Fault {
     const fn worst_rate(self) -> f64 {
         match self {
             Self::Crash | Self::CrashInFunction | Self::CrashInCall => 0.01,
-            Self::ClosurePanics => 0.05,
-            Self::CommitLost | Self::CommitLied | Self::DiskFull | Self::ReadFailed => 0.05,
+            Self::CommitLost
+            | Self::CommitLied
+            | Self::DiskFull
+            | Self::ReadFailed
+            | Self::ClosurePanics => 0.05,
             Self::ReopenFailed => 0.3,
             Self::SlowCommit
             | Self::LateRead

@@ -25,6 +25,7 @@ use settled_journal::{Keeper, SagaFilter, StoredSaga};
 use settled_protocol::{Event, IncidentKind, LegId, Plan, SagaState, StepPlan};
 
 pub use self::faults::{Fault, Fired};
+use self::runs::apart_of;
 use self::world::{MANY, World};
 use crate::auditor::{Ack, LedgerEntry, Run, SagaEvidence, Send, audit};
 
@@ -218,7 +219,7 @@ fn mismatches(saga: &StoredSaga) -> impl Iterator<Item = String> + '_ {
 fn steps_apart(world: &World, saga: &StoredSaga, plan: &Plan, found: &mut Vec<String>) -> Vec<u16> {
     let mut steps = Vec::new();
     for (step, index) in plan.steps.iter().zip(0_u16..) {
-        let Some(id) = world.apart_of(&saga.id, &step.name) else {
+        let Some(id) = apart_of(&saga.id, &step.name) else {
             continue;
         };
         steps.push(index);

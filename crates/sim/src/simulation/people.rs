@@ -10,6 +10,7 @@ use settled_protocol::{
 
 use super::agenda::Happening;
 use super::faults::Fault;
+use super::runs::apart_of;
 use super::world::{Asker, World};
 
 /// People wait until nothing that was sent can still arrive before they judge.
@@ -70,7 +71,7 @@ impl World {
             return;
         };
         let key = idempotency_key(saga, &incident.step, direction);
-        let apart = self.apart_of(saga, &incident.step);
+        let apart = apart_of(saga, &incident.step);
         let truth = match &apart {
             // What a function would have returned is for the person to say.
             None if incident.step == FUNCTION_STEP && self.rng.u8(0..4) == 0 => Some(Value::Null),

@@ -78,9 +78,10 @@ impl World {
 
     /// The function's turn comes soon, or takes longer than anybody waits for it.
     fn poll_later(&mut self, saga: SagaNo) {
-        let wait = match self.strikes(Fault::SlowFunction) {
-            true => Span::from_millis(i64::from(self.rng.u32(10..3_000))),
-            false => Span(i64::from(self.rng.u32(0..2_000))),
+        let wait = if self.strikes(Fault::SlowFunction) {
+            Span::from_millis(i64::from(self.rng.u32(10..3_000)))
+        } else {
+            Span(i64::from(self.rng.u32(0..2_000)))
         };
         let life = self.life;
         self.later(wait, Happening::Poll { life, saga });
@@ -287,11 +288,11 @@ impl World {
         self.wire.answer_apart(slot, end);
         self.poll_call(call);
     }
+}
 
-    /// The saga of its own that a step started, where that is what the step is.
-    pub(super) fn apart_of(&self, saga: &str, step: &str) -> Option<String> {
-        // Within parts the name has dots of its own.
-        let name = step.rsplit('.').next()?;
-        name.starts_with('p').then(|| format!("{saga}.{step}"))
-    }
+/// The saga of its own that a step started, where that is what the step is.
+pub(super) fn apart_of(saga: &str, step: &str) -> Option<String> {
+    // Within parts the name has dots of its own.
+    let name = step.rsplit('.').next()?;
+    name.starts_with('p').then(|| format!("{saga}.{step}"))
 }

@@ -52,6 +52,10 @@ pub(super) enum How {
 
 /// A step, and all that is declared of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a declaration of its own"
+)]
 pub(super) struct StepSpec {
     pub(super) name: String,
     pub(super) kind: Kind,
@@ -121,13 +125,12 @@ impl Author<'_> {
 
     fn part(&mut self, depth: u32) -> Part {
         match self.rng.u8(0..100) {
-            0..45 => Part::Step(self.step()),
-            45..55 => {
+            0..10 => {
                 let step = self.step();
                 let instead = self.rng.bool().then(|| self.step());
                 Part::Handled(step, instead)
             }
-            55..67 if depth < 2 => {
+            10..22 if depth < 2 => {
                 let lanes = self.rng.usize(2..=3);
                 let lane = |author: &mut Self| {
                     let count = author.rng.usize(1..=2);
@@ -135,9 +138,9 @@ impl Author<'_> {
                 };
                 Part::Together((0..lanes).map(|_| lane(self)).collect())
             }
-            67..72 => Part::First(self.step(), self.step()),
-            72..77 => Part::Loop(self.rng.u32(1..4), self.step()),
-            77..90 if depth < 2 => {
+            22..27 => Part::First(self.step(), self.step()),
+            27..32 => Part::Loop(self.rng.u32(1..4), self.step()),
+            32..45 if depth < 2 => {
                 self.steps += 1;
                 let how = [How::Required, How::Nested, How::Nested, How::RequiresNew];
                 Part::Call {
@@ -147,9 +150,9 @@ impl Author<'_> {
                     handled: self.rng.bool(),
                 }
             }
-            90..95 => Part::Pause(self.rng.u32(1..3_000)),
-            95..97 => Part::Fail,
-            97 => Part::Panic,
+            45..50 => Part::Pause(self.rng.u32(1..3_000)),
+            50..52 => Part::Fail,
+            52 => Part::Panic,
             _ => Part::Step(self.step()),
         }
     }

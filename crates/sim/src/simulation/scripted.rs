@@ -87,7 +87,7 @@ fn parts<'a>(saga: &'a Saga<Wire>, script: &'a [Part]) -> Parts<'a> {
                     let call = saga.call(FUNCTIONS[0], script).named(part);
                     let call = call
                         .propagation(propagation)
-                        .timeout(Duration::from_secs(300));
+                        .timeout(Duration::from_mins(5));
                     match call.returning::<Value>().await {
                         Ok(result) => done.push(result),
                         Err(failure) if *handled => done.push(json!(failure.message())),
@@ -115,9 +115,10 @@ async fn together(mut lanes: Vec<Parts<'_>>) -> Vec<Result<Vec<Value>, Failure>>
                 *end = Some(result);
             }
         }
-        match ended.iter().all(Option::is_some) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if ended.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     })
     .await;
@@ -149,7 +150,7 @@ async fn step(saga: &Saga<Wire>, spec: &StepSpec, turn: Option<u32>) -> Result<V
         .timeout(millis(spec.timeout))
         .retry(retry(spec))
         .participant(kind.host())
-        .callback_timeout(Duration::from_secs(60))
+        .callback_timeout(Duration::from_mins(1))
         .on_unknown(match &*spec.policy {
             "retry" => OnUnknown::Retry,
             "check" => OnUnknown::Check,
@@ -263,9 +264,10 @@ impl<const ASKED: bool> Operation<Wire> for Platform<ASKED> {
 
     fn policy(&self) -> OperationPolicy {
         OperationPolicy {
-            on_refusal: match self.stubborn {
-                true => OnRefusal::Retry,
-                false => OnRefusal::Incident,
+            on_refusal: if self.stubborn {
+                OnRefusal::Retry
+            } else {
+                OnRefusal::Incident
             },
             timeout: Duration::from_secs(1),
             ..OperationPolicy::default()

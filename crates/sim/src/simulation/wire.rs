@@ -111,11 +111,14 @@ impl Wire {
     /// Waits for something outside of the steps.
     pub(super) async fn pause(&self, millis: u32) {
         let slot = self.post(|slot| Asked::Pause { slot, millis });
-        poll_fn(|_| match self.lock().rung.remove(&slot) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        })
-        .await;
+        let rung = |_: &mut Context<'_>| {
+            if self.lock().rung.remove(&slot) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        };
+        poll_fn(rung).await;
     }
 
     pub(super) fn take_asked(&self) -> Vec<Asked> {
