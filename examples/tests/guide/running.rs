@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use settled::journal::IncidentFilter;
 use settled::protocol::{Answered, Decision, Json, Resolution};
-use settled::{Failure, RunError, Saga, Settled};
+use settled::{Builder, Failure, Limits, RunError, Saga, Settled};
 
 async fn greet(_: Saga, name: String) -> Result<String, Failure> {
     Ok(format!("hello, {name}"))
@@ -35,6 +35,15 @@ async fn schedule_it(settled: &Settled) -> Done {
         .put_schedule("greet-often", schedule)
         .await?;
     Ok(())
+}
+
+fn hold_back(builder: Builder<()>) -> Builder<()> {
+    let limits = Limits {
+        max_concurrent: 4,
+        max_per_second: Some(10.0),
+        ..Limits::default()
+    };
+    builder.limit("platform", limits)
 }
 
 async fn limit_it(settled: &Settled) -> Done {
@@ -84,11 +93,10 @@ async fn decide_it(settled: &Settled) -> Done {
 #[tokio::test]
 async fn it_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let settled = Settled::builder()
+    let builder = Settled::builder()
         .journal(folder.path().join("settled.db"))
-        .saga("greet", greet)
-        .start()
-        .unwrap();
+        .saga("greet", greet);
+    let settled = hold_back(builder).start().unwrap();
     wait_for_it(&settled).await.unwrap();
     schedule_it(&settled).await.unwrap();
     decide_it(&settled).await.unwrap();
