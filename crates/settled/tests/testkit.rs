@@ -32,7 +32,7 @@ fn a_good_saga_passes_in_every_scenario() {
     let began = Instant::now();
     let tally = Kit::new(|| scenario(good, GOOD)).run().unwrap();
     println!("{tally} in {:?}", began.elapsed());
-    assert!(tally.scenarios > 300, "{tally}");
+    assert!(tally.scenarios > 250, "{tally}");
     assert!(tally.deaths > 100, "{tally}");
 }
 
@@ -320,7 +320,7 @@ fn an_operation_passes_too() {
                 match (end.completed(), sums) {
                     (true, (7, -7)) => Ok(()),
                     // There is no way back: what is not done is before a person.
-                    (false, (7, 0) | (0, 0) | (7, -7)) if end.stuck() => Ok(()),
+                    (false, (7, 0 | -7) | (0, 0)) if end.stuck() => Ok(()),
                     (_, sums) => Err(format!("{sums:?}")),
                 }
             })
