@@ -165,6 +165,7 @@ impl Saga {
         if let Some(leg) = record.event.leg() {
             self.note_failure(leg, at);
             self.tell_function(leg, at);
+            self.tell_past_pivot(leg, at);
             self.tell_taken_back(leg.step);
         }
         Ok(())

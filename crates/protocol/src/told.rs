@@ -45,6 +45,17 @@ impl Saga {
         }
     }
 
+    /// Once a pivot is done there is no way back, so that what a person gave up beside it is for the
+    /// function to know, and no reason to turn any more.
+    pub(crate) fn tell_past_pivot(&mut self, id: LegId, at: Timestamp) {
+        let is_done = matches!(self.leg(id).phase, Phase::Done);
+        if self.plan.function && self.step_plan(id).pivot && is_done {
+            for step in 1..self.steps.len() as StepIndex {
+                self.tell_function(LegId::action(step), at);
+            }
+        }
+    }
+
     /// Lets the saga's function know that nothing is left of a step that it took back, in the same
     /// order as of the ends: what it does beside that comes before it or after it, each time it is
     /// run again.

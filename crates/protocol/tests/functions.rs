@@ -14,6 +14,11 @@ use support::{Bench, action};
 
 /// A saga whose function runs, with so many steps that it added.
 fn running(steps: usize, policy: OnUnknown) -> Bench {
+    with_pivot(steps, policy, None)
+}
+
+/// … one of which may be a pivot.
+fn with_pivot(steps: usize, policy: OnUnknown, pivot: Option<&str>) -> Bench {
     let mut bench = Bench::new(Plan::of_function(CompensateOrder::Reverse, false), None);
     assert_eq!(bench.tasks(), [Task::Attempt(LegId::FUNCTION)]);
     bench.begin(Task::Attempt(LegId::FUNCTION));
@@ -21,6 +26,7 @@ fn running(steps: usize, policy: OnUnknown) -> Bench {
         let mut step = step;
         settle_by(&mut step, policy);
         step.needs.clear();
+        step.pivot = pivot == Some(step.name.as_str());
         let input = Json::null();
         bench.input(Input::AddStep { plan: step, input }).unwrap();
     }
@@ -54,4 +60,28 @@ fn a_refusal_that_comes_while_a_question_is_under_way_is_told_to_the_function() 
     assert_eq!(bench.saga.state(bench.now), SagaState::Running);
     let told = bench.saga.told(1).map(|(_, end)| end);
     assert!(matches!(told, Some(StepEnd::Refused(_))), "{told:?}");
+}
+
+/// R5: a step that was given up while the pivot beside it was in doubt is told once there is no way
+/// back.
+#[test]
+fn a_step_that_was_abandoned_beside_a_pivot_in_doubt_is_told_when_the_pivot_is_done() {
+    let first = sequence(1).steps[0].name.clone();
+    let mut bench = with_pivot(2, OnUnknown::Incident, Some(&first));
+    bench.call(action(1), Outcome::Unknown);
+    bench.call(action(2), Outcome::Unknown);
+    bench.next();
+    assert_eq!(bench.open_incidents(), 2, "{}", bench.history());
+    let of = |leg| {
+        let mut incidents = bench.saga.incidents().iter();
+        incidents.position(|incident| incident.leg == leg).unwrap() as u32 + 1
+    };
+    let (pivot, other) = (of(action(1)), of(action(2)));
+    bench.resolve(other, Decision::Abandon).unwrap();
+    bench.next();
+    assert_eq!(bench.saga.told(2), None);
+    bench.resolve(pivot, Decision::Done).unwrap();
+    bench.next();
+    let told = bench.saga.told(2).map(|(_, end)| end);
+    assert_eq!(told, Some(StepEnd::Abandoned), "{}", bench.history());
 }
