@@ -95,7 +95,10 @@ impl Breaker {
         let probing = probe && matches!(self.position, Position::Probing { .. });
         match (health, self.position) {
             (CallHealth::Answered, _) => *self = Self::new(),
-            (CallHealth::Busy, _) if probing => *self = Self::new(),
+            // Also from a probe of an earlier time: whoever asks for quiet is alive.
+            (CallHealth::Busy, position) if probe && position != Position::Closed => {
+                *self = Self::new();
+            }
             // One that was begun before says nothing new.
             (CallHealth::Failed, Position::Closed) => {
                 self.failures = self.failures.saturating_add(1);
