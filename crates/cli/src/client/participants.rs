@@ -29,12 +29,12 @@ enum ParticipantsCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true, id = "limits", args = ["max_concurrent", "max_per_second", "breaker"])]
 struct SetArgs {
     /// The participant, as it is listed: host:port, or the name that a function's steps give
     name: String,
     /// The most calls under way at a time
-    #[arg(long, value_name = "N", value_parser = limits::concurrent)]
+    #[arg(long, value_name = "N", value_parser = limits::concurrent,
+        required_unless_present_any = ["max_per_second", "breaker"])]
     max_concurrent: Option<u32>,
     /// The most calls begun in a second; none for no limit
     #[arg(long, value_name = "R", value_parser = Rate::read)]
