@@ -159,15 +159,16 @@ fn a_saga_goes_through_all_commands() {
 fn cancelling_sends_a_saga_back() {
     let directory = tempfile::tempdir().unwrap();
     let participant = Participant::start();
+    // One that asks to be left alone is left alone by compensations too: so it is another one.
+    let busy = Participant::start();
     let serve = Serve::start(directory.path(), &[]);
-    write(
-        directory.path(),
-        "s.json",
-        &participant.saga("parked", &["/a", "/later"]),
-    );
+    let saga = participant.saga("parked", &["/a", "/later"]);
+    let (done, later) = (&participant.url, format!("{}/later", busy.url));
+    let saga = saga.replace(&format!("{done}/later"), &later);
+    write(directory.path(), "s.json", &saga);
     let (status, _, err) = serve.ask(&["submit", "s.json"]);
     assert_eq!(status, 0, "{err}");
-    while participant.calls() < 2 {
+    while busy.calls() < 1 {
         std::thread::sleep(Duration::from_millis(10));
     }
     let (status, _, err) = serve.ask(&["cancel", "parked", "--by", "ann"]);
