@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use settled::{
-    Call, CallError, Failure, OnUnknown, Propagation, Retry, RunError, Saga, SagaOptions, Settled,
-    StepErrorKind,
+    Call, CallError, Failure, OnUnknown, Propagation, RunError, Saga, Settled, StepErrorKind,
 };
 use support::{Book, World, quick};
 
@@ -638,7 +637,6 @@ async fn a_name_that_is_used_twice_is_a_clear_error() {
         .saga("f", async |_: Saga, (): ()| Ok::<_, Failure>(()))
         .start();
     assert!(twice.unwrap_err().to_string().contains("`f`"));
-    let _ = (SagaOptions::default(), Retry::default());
 }
 
 #[tokio::test]

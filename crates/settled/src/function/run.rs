@@ -144,16 +144,11 @@ impl RunClosures {
             let why = "the function has not come to this step".to_owned();
             return Box::pin(std::future::ready(CallEnd::Broken(why)));
         };
-        let is_check = invocation.is_check;
         match catch_unwind(AssertUnwindSafe(|| closures.call(invocation))) {
             Ok(call) => Box::pin(Guarded { call }),
-            // The closure itself only makes the future.
-            Err(panic) if !is_check => {
-                let why = format!("its closure panicked: {}", panic_message(&*panic));
-                Box::pin(std::future::ready(CallEnd::Unknown(why)))
-            }
+            // What a closure does before it gives its future is a part of the call.
             Err(panic) => {
-                let why = format!("its check panicked: {}", panic_message(&*panic));
+                let why = format!("it panicked: {}", panic_message(&*panic));
                 Box::pin(std::future::ready(CallEnd::Unknown(why)))
             }
         }
