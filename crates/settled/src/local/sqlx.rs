@@ -46,9 +46,16 @@ fn error(error: sqlx::Error, no_table: &str, conflicts: &[&str]) -> LocalError {
         sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
         _ => String::new(),
     };
-    // SQLite has one code for all that is wrong with a statement, and says the rest in words.
-    let said = || error.to_string().contains("no such table: settled_");
-    if code == no_table && (no_table != SQLITE_NO_TABLE || said()) {
+    let is_missing = match no_table {
+        // SQLite has one code for all that is wrong with a statement, another for one that is wrong
+        // since the tables have changed, and says the rest in words.
+        SQLITE_ERROR => {
+            [SQLITE_ERROR, SQLITE_SCHEMA].contains(&code.as_str())
+                && error.to_string().contains("no such table: settled_")
+        }
+        no_table => code == no_table,
+    };
+    if is_missing {
         LocalError::NoTables(error.into())
     } else if conflicts.contains(&code.as_str()) {
         LocalError::Conflict(error.into())
@@ -57,7 +64,8 @@ fn error(error: sqlx::Error, no_table: &str, conflicts: &[&str]) -> LocalError {
     }
 }
 
-const SQLITE_NO_TABLE: &str = "1";
+const SQLITE_ERROR: &str = "1";
+const SQLITE_SCHEMA: &str = "17";
 
 /// One database's part: how it begins, its statements, how it gives a position, what its codes say.
 macro_rules! local {
@@ -244,7 +252,7 @@ macro_rules! local {
 local! {
     "sqlx-sqlite", sqlx::Sqlite, sqlite,
     begin "BEGIN IMMEDIATE",
-    no table SQLITE_NO_TABLE,
+    no table SQLITE_ERROR,
     // Busy, and busy for its snapshot, its recovery or its time limit; locked within one cache.
     conflicts &["5", "261", "517", "773", "6", "262"],
     position |query, at| query.execute(at).await.map(|done| done.last_insert_rowid()),
