@@ -1,0 +1,110 @@
+//! Local transactions with seven propagation behaviours, over the pools people already have.
+//!
+//! A *scope* is where a transaction is asked for; how it relates to what is around it is its
+//! [`Propagation`]. The scope's body is handed the transaction, a [`Tx`]; what is called from there finds
+//! it by itself, with [`Transactions::current`], or is handed it.
+//!
+//! ```no_run
+//! # #[cfg(feature = "sqlx-postgres")]
+//! # async fn example(pool: sqlx::PgPool) -> Result<(), settled_transaction::Error> {
+//! use settled_transaction::{Error, Transactions};
+//!
+//! let books = Transactions::new(pool);
+//! books
+//!     .required()
+//!     .run(async |tx| {
+//!         sqlx::query("INSERT INTO purchase (number) VALUES (1)").execute(tx).await?;
+//!         // Undone alone, where it fails.
+//!         let sent = tx
+//!             .nested()
+//!             .run(async |tx| {
+//!                 sqlx::query("INSERT INTO letter (to_whom) VALUES ('A')").execute(tx).await?;
+//!                 Ok::<_, Error>(())
+//!             })
+//!             .await;
+//!         // Stays, whatever becomes of the purchase.
+//!         books
+//!             .requires_new()
+//!             .run(async |tx| {
+//!                 let sql = "INSERT INTO audit (letter_sent) VALUES ($1)";
+//!                 sqlx::query(sql).bind(sent.is_ok()).execute(tx).await?;
+//!                 Ok::<_, Error>(())
+//!             })
+//!             .await?;
+//!         Ok(())
+//!     })
+//!     .await
+//! # }
+//! ```
+//!
+//! # The parts
+//!
+//! ```text
+//!   Transactions -> Scope -> open -> Tx -> Statement -> the driver's connection
+//!                             |                              |
+//!                           rules (pure)                 the pool
+//!                             |
+//!                     leave / dropped -> hooks
+//! ```
+//!
+//! # What it never does
+//!
+//! * It never believes a commit: where a statement failed, or something was done unseen, the database is
+//!   asked how the transaction stands first.
+//! * It never gives a connection back whose state is in doubt; it closes it.
+//! * It never waits for a connection that may itself be waiting: a `REQUIRES_NEW` that finds none is
+//!   refused at once.
+//! * It never lets statements through after the database has ended the transaction by itself.
+mod ambient;
+mod connections;
+mod definition;
+pub mod driver;
+mod dropped;
+mod error;
+mod events;
+mod frame;
+mod hooks;
+mod leave;
+mod manager;
+mod mark;
+mod open;
+#[cfg(any(
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite",
+    feature = "tokio-postgres"
+))]
+mod postgres;
+mod propagation;
+mod results;
+mod rules;
+mod scope;
+#[cfg(any(
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite"
+))]
+mod sqlx;
+mod statement;
+#[cfg(feature = "tokio-postgres")]
+mod tokio_postgres;
+mod tx;
+mod unit;
+
+pub use definition::{Definition, HookScopes, Isolation, Settings};
+pub use error::{Error, Outcome, Source};
+pub use events::{Event, Observer};
+pub use hooks::{Hook, HookFuture, HookPhase};
+pub use manager::Transactions;
+pub use mark::{Cause, Mark};
+pub use propagation::Propagation;
+pub use results::{OnError, OnValue, Rules, Then, Verdict};
+pub use scope::{Begun, Scope};
+#[cfg(any(
+    feature = "sqlx-mysql",
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite"
+))]
+pub use sqlx::SqlxConnection;
+pub use statement::{Limit, Saw, Statement};
+pub use tx::Tx;

@@ -1,0 +1,219 @@
+//! MySQL and MariaDB by `sqlx`.
+//!
+//! Two things end a transaction without a word: a deadlock, whose victim is rolled back whole, and
+//! statements that change tables, which commit. Afterwards each statement would take effect by itself.
+//! So every transaction begins with a savepoint, which is gone when the transaction is: releasing it
+//! tells.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool};
+
+use super::connection::{SqlxConnection, try_acquire};
+use super::error::{code, explain, plain};
+use super::executor::Statements;
+use crate::driver::{Begin, Boxed, Driver, DriverError, Standing, Traits};
+use crate::error::Outcome;
+use crate::statement::Saw;
+
+type Connection = SqlxConnection<MySql>;
+
+/// A deadlock's victim is rolled back whole.
+const DEADLOCK: u16 = 1213;
+/// There is no such savepoint.
+const NO_SAVEPOINT: u16 = 1305;
+
+fn number(error: &sqlx::Error) -> u16 {
+    match error {
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+            .map_or(0, sqlx::mysql::MySqlDatabaseError::number),
+        _ => 0,
+    }
+}
+
+impl Statements for MySql {
+    fn saw(error: &sqlx::Error) -> Saw {
+        let said = error.to_string();
+        match number(error) {
+            DEADLOCK => Saw::Ended(said),
+            _ => Saw::Failed(said),
+        }
+    }
+
+    fn is_for_the_writer(_error: &sqlx::Error) -> bool {
+        false
+    }
+}
+
+/// As one text, in one round trip.
+async fn send(connection: &mut Connection, sql: String) -> sqlx::Result<()> {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+    (&mut **connection).execute(sql).await.map(drop)
+}
+
+fn begin_sql(how: &Begin) -> String {
+    let mut sql = String::new();
+    if let Some(isolation) = how.isolation {
+        // For the next transaction only, which is begun at once.
+        sql += "SET TRANSACTION ISOLATION LEVEL ";
+        sql += isolation.as_sql();
+        sql += "; ";
+    }
+    sql += "START TRANSACTION";
+    if how.read_only {
+        sql += " READ ONLY";
+    }
+    sql += "; SAVEPOINT settled_0";
+    sql
+}
+
+async fn standing(
+    connection: &mut Connection,
+    innermost: Option<u32>,
+) -> Result<Standing, DriverError> {
+    let number_ = innermost.unwrap_or(0);
+    let sql = format!("RELEASE SAVEPOINT settled_{number_}; SAVEPOINT settled_{number_}");
+    match send(connection, sql).await {
+        Ok(()) => Ok(Standing::Open),
+        Err(error) if number(&error) == NO_SAVEPOINT => Ok(Standing::Gone {
+            why: "a statement that changes tables has committed it, a deadlock has rolled it back, or \
+                  the program has ended it"
+                .to_owned(),
+            outcome: Outcome::Unknown,
+        }),
+        Err(error) => Err(plain(error)),
+    }
+}
+
+async fn set_back(connection: &mut Connection) -> Result<(), DriverError> {
+    if connection.set_autocommit {
+        let sql = "SET autocommit = 1".to_owned();
+        send(connection, sql).await.map_err(plain)?;
+        connection.set_autocommit = false;
+    }
+    Ok(())
+}
+
+impl Driver for MySqlPool {
+    type Connection = Connection;
+
+    fn traits(&self) -> Traits {
+        Traits {
+            name: "MySQL",
+            single_writer: false,
+            savepoints: true,
+            only_isolation: None,
+        }
+    }
+
+    fn size(&self) -> u32 {
+        self.options().get_max_connections()
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(self.options().get_acquire_timeout())
+    }
+
+    fn acquire(&self) -> Boxed<'_, Self::Connection> {
+        Box::pin(async { Ok(Connection::new(self.acquire().await.map_err(plain)?)) })
+    }
+
+    fn try_acquire(&self) -> Boxed<'_, Option<Self::Connection>> {
+        Box::pin(async { try_acquire(self).await.map_err(plain) })
+    }
+
+    fn give_back(
+        &self,
+        connection: Self::Connection,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        connection.give_back()
+    }
+
+    fn discard(&self, connection: Self::Connection) {
+        connection.close();
+    }
+
+    fn begin<'c>(&'c self, connection: &'c mut Self::Connection, how: &'c Begin) -> Boxed<'c, ()> {
+        Box::pin(async { connection.begin_with(begin_sql(how)).await.map_err(plain) })
+    }
+
+    fn commit<'c>(
+        &'c self,
+        connection: &'c mut Self::Connection,
+        _how: &'c Begin,
+        doubtful: bool,
+    ) -> Boxed<'c, Standing> {
+        Box::pin(async move {
+            // By now no scope's savepoint is open: what is left is the first, and those by hand.
+            if doubtful && let gone @ Standing::Gone { .. } = standing(connection, None).await? {
+                return Ok(gone);
+            }
+            connection.commit().await.map_err(|error| {
+                let refused = code(&error) == "40001";
+                explain(error, refused)
+            })?;
+            // It is committed. A connection that cannot be set back is closed instead of given back.
+            let _closed = set_back(connection).await;
+            Ok(Standing::Open)
+        })
+    }
+
+    fn roll_back<'c>(
+        &'c self,
+        connection: &'c mut Self::Connection,
+        _how: &'c Begin,
+    ) -> Boxed<'c, ()> {
+        Box::pin(async {
+            connection.roll_back().await.map_err(plain)?;
+            set_back(connection).await
+        })
+    }
+
+    fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+        Box::pin(async move {
+            let sql = format!("SAVEPOINT settled_{number}");
+            send(connection, sql).await.map_err(plain)
+        })
+    }
+
+    fn roll_back_to<'c>(
+        &'c self,
+        connection: &'c mut Self::Connection,
+        number: u32,
+    ) -> Boxed<'c, ()> {
+        Box::pin(async move {
+            let sql = format!("ROLLBACK TO SAVEPOINT settled_{number}");
+            send(connection, sql).await.map_err(plain)
+        })
+    }
+
+    fn release<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+        Box::pin(async move {
+            let sql = format!("RELEASE SAVEPOINT settled_{number}");
+            send(connection, sql).await.map_err(plain)
+        })
+    }
+
+    fn standing<'c>(
+        &'c self,
+        connection: &'c mut Self::Connection,
+        innermost: Option<u32>,
+    ) -> Boxed<'c, Standing> {
+        Box::pin(standing(connection, innermost))
+    }
+
+    fn before_raw<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {
+        Box::pin(async {
+            if !connection.set_autocommit {
+                // So that what follows a deadlock within is not committed statement by statement.
+                connection.set_autocommit = true;
+                let sql = "SET autocommit = 0".to_owned();
+                send(connection, sql).await.map_err(plain)?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! One statement, or one piece of work on the connection: taken through the gate, and done with what
+//! was learned of the transaction.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::MutexGuard;
+use tokio::time::{Instant, timeout_at};
+
+use crate::connections::Lease;
+use crate::driver::Driver;
+use crate::error::{Error, Outcome};
+use crate::frame::Frame;
+use crate::mark::Cause;
+use crate::rules::Phase;
+use crate::unit::Deadline;
+
+/// What a statement has shown of its transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saw {
+    /// It ran, and cannot have changed how the transaction stands.
+    Nothing,
+    /// The database refused it, with these words.
+    Failed(String),
+    /// The database refused it, with these words, and has rolled back the whole transaction.
+    Ended(String),
+    /// It may have changed how the transaction stands: nobody has looked.
+    Unseen,
+}
+
+/// The connection for one statement.
+///
+/// Dropped before [`Statement::finish`], the statement may or may not have run: the transaction is marked
+/// for rollback, and the connection is closed at its end.
+pub struct Statement<'t, D: Driver> {
+    lease: MutexGuard<'t, Option<Lease<D>>>,
+    frame: &'t Arc<Frame<D>>,
+    finished: bool,
+}
+
+impl<'t, D: Driver> Statement<'t, D> {
+    /// Waits for its turn on the connection of a scope.
+    pub(crate) async fn begin(frame: &'t Arc<Frame<D>>) -> Result<Self, Error> {
+        frame.check_open()?;
+        frame.check_innermost()?;
+        let unit = &frame.unit;
+        if let Some(deadline) = passed(unit.deadline) {
+            frame
+                .unit
+                .state()
+                .set_doom(frame.who.clone().because(Cause::TimedOut));
+            return Err(deadline.error());
+        }
+        let mut lease = unit.gate.lock().await;
+        // It may have come to its end while this waited.
+        frame.check_open()?;
+        if unit.state().phase() != Phase::Open {
+            return Err(Error::Completed);
+        }
+        frame.check_innermost()?;
+        if let Some((why, _)) = unit.state().gone() {
+            return Err(Error::Gone { why });
+        }
+        let mut taken = match lease.take() {
+            Some(taken) => taken,
+            None if unit.is_transaction() => return Err(Error::Completed),
+            None => unit.take_connection().await?,
+        };
+        // Dropped here, the connection is closed, and the transaction with it.
+        unit.undo_abandoned(&mut taken).await?;
+        *lease = Some(taken);
+        unit.state().set_has_run(false);
+        Ok(Self {
+            lease,
+            frame,
+            finished: false,
+        })
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// [`Error::Completed`], where there is none any more.
+    pub fn connection(&mut self) -> Result<&mut D::Connection, Error> {
+        self.lease()?.connection()
+    }
+
+    pub(crate) fn lease(&mut self) -> Result<&mut Lease<D>, Error> {
+        self.lease.as_mut().ok_or(Error::Completed)
+    }
+
+    /// How long it may take.
+    pub fn limit(&self) -> Limit {
+        Limit(self.frame.unit.deadline)
+    }
+
+    /// It went past the time limit. What the database makes of it nobody will learn.
+    pub fn timed_out(mut self) {
+        self.finished = true;
+        let mut state = self.frame.unit.state();
+        state.set_doom(self.frame.who.clone().because(Cause::TimedOut));
+        state.set_unclean();
+    }
+
+    /// It may take the lock of the one writer, where the database has but one.
+    pub fn writes(&self) {
+        self.frame.unit.set_writes();
+    }
+
+    /// That waiting for the one writer would be waiting for what is set aside: then a refusal for that
+    /// reason is [`Error::SingleWriter`].
+    pub fn is_impatient(&self) -> bool {
+        self.frame.unit.is_impatient()
+    }
+
+    /// Prepares the connection for work that the manager does not see.
+    pub(crate) async fn before_raw(&mut self) -> Result<(), Error> {
+        let unit = &self.frame.unit;
+        if unit.is_transaction() {
+            unit.set_writes();
+            let driver = &unit.shared.driver;
+            let lease = self.lease.as_mut().ok_or(Error::Completed)?;
+            let done = driver.before_raw(lease.connection()?).await;
+            done.map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// It is done, with what it has shown.
+    pub async fn finish(mut self, saw: Saw) {
+        let unit = &self.frame.unit;
+        let mark = match saw {
+            Saw::Nothing => {
+                self.finished = true;
+                return;
+            }
+            Saw::Failed(said) => {
+                let mark = self.frame.who.clone();
+                let mark = mark.because(Cause::StatementFailed(said.into()));
+                unit.state().set_doubt(Some(mark.clone()));
+                mark
+            }
+            Saw::Ended(said) => {
+                let mark = self.frame.who.clone();
+                if unit.is_transaction() {
+                    let mark = mark.because(Cause::EndedByDatabase(said.into()));
+                    unit.state().set_gone(mark, Outcome::RolledBack);
+                }
+                self.finished = true;
+                return;
+            }
+            Saw::Unseen => {
+                unit.state().set_doubt(None);
+                self.frame.who.clone()
+            }
+        };
+        if let Some(lease) = self.lease.as_mut() {
+            // What it finds is remembered, and told to whoever comes next.
+            if let Err(error) = unit.look(lease, mark).await {
+                tracing::debug!(%error, "a transaction could not be looked at");
+            }
+        }
+        self.finished = true;
+    }
+
+    /// It has run, and the rest of its answer is not wanted.
+    pub fn cut_short(mut self) {
+        self.frame.unit.state().set_doubt(None);
+        self.finished = true;
+    }
+}
+
+impl<D: Driver> Drop for Statement<'_, D> {
+    fn drop(&mut self) {
+        let unit = &self.frame.unit;
+        let mut state = unit.state();
+        if !self.finished {
+            state.set_doubt(None);
+            if !state.has_run() {
+                let mark = self.frame.who.clone().because(Cause::StatementDropped);
+                state.set_doom(mark);
+                state.set_unclean();
+            }
+        }
+        let ended = state.phase() == Phase::Ended;
+        drop(state);
+        if ended {
+            // The scope came to its end meanwhile, and left the connection to this.
+            drop(self.lease.take());
+            unit.let_go();
+        }
+    }
+}
+
+fn passed(deadline: Option<Deadline>) -> Option<Deadline> {
+    deadline.filter(|deadline| deadline.at <= Instant::now())
+}
+
+/// How long a statement may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(Option<Deadline>);
+
+impl Limit {
+    /// Runs it for as long as it may take.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]: say so with [`Statement::timed_out`].
+    pub async fn run<F: Future>(self, work: F) -> Result<F::Output, Error> {
+        match self.0 {
+            None => Ok(work.await),
+            Some(deadline) => timeout_at(deadline.at, work)
+                .await
+                .map_err(|_| deadline.error()),
+        }
+    }
+}
