@@ -74,12 +74,15 @@ mod trace;
 pub use callback::CallbackKey;
 pub use engine::{BreakerLimits, Limits};
 pub use function::{
-    Call, CallError, Failure, OnRefusal, Operation, OperationPolicy, Propagation, Saga, Step,
-    StepError, StepErrorKind,
+    Call, CallError, Failure, OnRefusal, Operation, OperationPolicy, Saga, Step, StepError,
+    StepErrorKind,
 };
 pub use service::{
-    Builder, RunError, SagaOptions, Settled, SetupError, Start, StartError, Started,
+    Builder, Operations, Perform, RunError, SagaOptions, Settled, SetupError, Start, StartError,
+    Started,
 };
 pub use settled_journal as journal;
 pub use settled_protocol as protocol;
 pub use settled_protocol::{CompensateOrder, OnUnknown, Retry};
+pub use settled_transaction as transaction;
+pub use settled_transaction::Propagation;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use settled::local::{self, OutboxOptions};
 use settled::protocol::Span;
+use settled::transaction::Transactions;
 use settled::{Call, CallError, OnUnknown, Operation, OperationPolicy, Retry, Settled};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
@@ -30,11 +31,12 @@ impl Operation<SqlitePool> for Shelve {
         place: u32,
     ) -> Result<(), CallError> {
         let attempt = call.attempt();
-        let recorded = local::once(call.state(), call.key(), async |tx| {
+        let books = Transactions::new(call.state().clone());
+        let recorded = local::once(&books, call.key(), async |tx| {
             sqlx::query("UPDATE goods SET place = ?1, times = times + 1 WHERE name = ?2")
                 .bind(place)
                 .bind(&goods)
-                .execute(&mut **tx)
+                .execute(tx)
                 .await?;
             match attempt {
                 1 => Err(sqlx::Error::Protocol("the business says no".to_owned())),

@@ -150,6 +150,11 @@ impl CallError {
         self.kind == Kind::Refused
     }
 
+    /// Whether it certainly did not take effect.
+    pub(crate) fn is_certain(&self) -> bool {
+        !matches!(self.kind, Kind::Unknown | Kind::Pending)
+    }
+
     fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self {
             kind,

@@ -147,11 +147,26 @@ impl Default for OperationPolicy {
     }
 }
 
+/// What the name of an operation's recovery ends in: the saga that settles one which was begun in the
+/// service's own database.
+pub(crate) const RECOVERY: &str = ".recovery";
+
+/// Whether an operation may have been made already when its saga begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It was not.
+    NotMade,
+    /// Nobody knows: whoever had begun it did not come to its end. Its first call is taken for one that
+    /// got no answer.
+    Unknown,
+}
+
 /// An operation as a function: a saga of one call and its record.
 pub(crate) async fn run<S, O>(
     saga: Saga<S>,
     operation: Arc<O>,
     name: Arc<str>,
+    before: Before,
     input: O::Input,
 ) -> Result<O::Output, Failure>
 where
@@ -168,6 +183,11 @@ where
         .action(move |call, input| {
             let operation = Arc::clone(&own);
             async move {
+                if before == Before::Unknown && call.attempt() == 1 {
+                    return Err(CallError::unknown(
+                        "whoever had begun it did not come to its end",
+                    ));
+                }
                 let done = operation.call(call, input).await;
                 done.map_err(|error| {
                     if tries_refusals_again {

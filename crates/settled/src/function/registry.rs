@@ -13,7 +13,7 @@ use super::call::CallError;
 use super::closures::{Boxed, from_json, to_json};
 use super::desk::Desk;
 use super::error::Failure;
-use super::operation::{self, Operation};
+use super::operation::{self, Before, Operation, RECOVERY};
 use super::run::{Run, SagaFuture};
 use super::saga::Saga;
 use crate::definition::Definition;
@@ -119,14 +119,27 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     /// Registers an operation: see [`Registry::add`].
+    /// With it goes its recovery, under its name and [`RECOVERY`]: for those that were begun in the
+    /// service's own database.
     pub fn add_operation<O: Operation<S>>(&mut self, name: &str, operation: O) -> bool {
-        let (operation, participant) = (Arc::new(operation), Arc::<str>::from(name));
-        self.add(name, CompensateOrder::Reverse, true, move |saga, input| {
-            operation::run(
-                saga,
-                Arc::clone(&operation),
-                Arc::clone(&participant),
-                input,
+        let operation = Arc::new(operation);
+        let recovery = format!("{name}{RECOVERY}");
+        let both = [(name, Before::NotMade), (&recovery, Before::Unknown)];
+        both.into_iter().all(|(function, before)| {
+            let (operation, participant) = (Arc::clone(&operation), Arc::<str>::from(name));
+            self.add(
+                function,
+                CompensateOrder::Reverse,
+                true,
+                move |saga, input| {
+                    operation::run(
+                        saga,
+                        Arc::clone(&operation),
+                        Arc::clone(&participant),
+                        before,
+                        input,
+                    )
+                },
             )
         })
     }

@@ -13,9 +13,9 @@ use super::call::{Call, CallError};
 use super::closures::{Boxed, from_json, to_json};
 use super::desk::Desk;
 use super::error::Failure;
-use super::propagation::Propagation;
 use super::registry::Registry;
 use super::step::StepStart;
+use settled_transaction::Propagation;
 
 /// The saga that a function runs in: where its steps are taken and other sagas are called. Cheap to
 /// clone. `S` is the program's state, see [`Settled::with_state`](crate::Settled::with_state).

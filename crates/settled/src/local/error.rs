@@ -60,15 +60,30 @@ pub enum LocalError {
     /// happened; it may be tried again, from the beginning of the transaction.
     #[error("the database undid this in favour of another transaction; try again")]
     Conflict(#[source] Source),
+    /// The transaction could not be begun or ended, or refused a statement.
+    #[error(transparent)]
+    Transaction(settled_transaction::Error),
     /// Something else that the driver says.
     #[error("the service's database: {0}")]
     Database(#[source] Source),
 }
 
+impl From<settled_transaction::Error> for LocalError {
+    fn from(error: settled_transaction::Error) -> Self {
+        if error.is_retryable() {
+            return Self::Conflict(error.into());
+        }
+        Self::Transaction(error)
+    }
+}
+
 impl LocalError {
     /// Whether the same may succeed when it is tried again from the beginning.
     pub fn may_be_tried_again(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Database(_))
+        matches!(
+            self,
+            Self::Conflict(_) | Self::Database(_) | Self::Transaction(_)
+        )
     }
 
     /// An error of a driver that this crate has no feature for.

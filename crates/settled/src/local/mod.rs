@@ -15,11 +15,13 @@
 //! # #[cfg(feature = "sqlx-sqlite")]
 //! # async fn example(pool: sqlx::SqlitePool) -> Result<(), Box<dyn std::error::Error>> {
 //! use settled::local;
+//! use settled::transaction::Transactions;
 //!
 //! local::create_tables(&pool).await?;
-//! let left: i64 = local::once(&pool, "order-1001/stock/action", async |tx| {
+//! let books = Transactions::new(pool);
+//! let left: i64 = local::once(&books, "order-1001/stock/action", async |tx| {
 //!     sqlx::query_scalar("UPDATE stock SET left = left - 1 WHERE sku = 'A' RETURNING left")
-//!         .fetch_one(&mut **tx)
+//!         .fetch_one(tx)
 //!         .await
 //! })
 //! .await?;
@@ -44,11 +46,11 @@
 //!
 //! * It never takes an error at COMMIT for an answer. The commit may have happened; [`once()`] goes and
 //!   looks, in a way that waits for the end of the transaction in question.
-//! * It never gives a half-done transaction back to a pool. `sqlx` 0.9.0 leaves a transaction open in
-//!   the pool where `begin()` is dropped midway; here a connection goes back only when its transaction
-//!   has ended, and is closed in every other case.
+//! * It begins and ends no transaction by itself: that is the `settled-transaction` crate's, with
+//!   everything that it checks.
 //! * It writes nothing into the journal: that has one writer (R6), which takes the result from here.
 
+pub(crate) mod operations;
 pub mod sql;
 
 mod error;
@@ -70,16 +72,9 @@ mod tokio_postgres;
 
 pub use error::{LocalError, OnceError};
 pub use once::{create_tables, once, prune};
+pub use operations::{OperationError, OperationOptions};
 pub use outbox::{
     Outbox, OutboxHandle, OutboxOptions, OutboxStore, Pending, Submit, SubmitError, Waiting,
 };
 pub use row::{OutboxRow, Position};
-#[cfg(any(
-    feature = "sqlx-mysql",
-    feature = "sqlx-postgres",
-    feature = "sqlx-sqlite"
-))]
-pub use sqlx::SqlxLease;
-#[cfg(feature = "tokio-postgres")]
-pub use tokio_postgres::PostgresLease;
 pub use traits::{Boxed, LocalPool, LocalTransaction};

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use settled_protocol::Json;
+use settled_transaction::{Outcome, Transactions, Tx};
 
 use super::error::{LocalError, OnceError};
 use super::row::check_key;
 use super::sql;
-use super::traits::{LocalPool, LocalTransaction};
+use super::traits::LocalPool;
 
 /// How often, and how patiently, an unanswered commit is looked into: for about three seconds.
 const LOOKS: u32 = 8;
@@ -24,8 +25,11 @@ const PRUNE: u32 = 500;
 /// `key` is the call's idempotency key, `<saga>/<step>/<direction>`. Two attempts that race both run
 /// `work`, but only one of them commits; both get the same result.
 ///
+/// Within a transaction of `books` that is around it, it joins that one (REQUIRED): what it did and its
+/// record then commit with the whole.
+///
 /// An error of `work` rolls everything back and records nothing: a refusal that is to be remembered
-/// must be part of `T`. `work` must not commit or roll back by itself.
+/// must be part of `T`.
 ///
 /// Cancel-safe in the sense that nothing is left half done: dropped before its end, either all of it
 /// is committed or nothing is, which a second call with the same key finds out.
@@ -33,63 +37,52 @@ const PRUNE: u32 = 500;
 /// # Errors
 /// [`OnceError::Work`] and [`OnceError::Local`] say that nothing was committed,
 /// [`OnceError::Unknown`] that this could not be found out.
-pub async fn once<P, T, E, F>(pool: &P, key: &str, work: F) -> Result<T, OnceError<E>>
+pub async fn once<P, T, E, F>(
+    books: &Transactions<P>,
+    key: &str,
+    work: F,
+) -> Result<T, OnceError<E>>
 where
     P: LocalPool,
     T: Serialize + DeserializeOwned,
-    F: AsyncFnOnce(&mut P::Transaction<'_>) -> Result<T, E>,
+    F: AsyncFnOnce(&Tx<P>) -> Result<T, E>,
 {
     check_key(key)?;
-    let mut lease = pool.lease().await?;
-    let mut transaction = pool.begin(&mut lease).await?;
-    if let Some(recorded) = transaction.recorded(key).await? {
-        if P::roll_back(transaction).await.is_ok() {
-            pool.give_back(lease);
-        }
-        return Ok(read(key, &recorded)?);
-    }
-    let result = match work(&mut transaction).await {
-        Ok(result) => result,
-        Err(error) => {
-            if P::roll_back(transaction).await.is_ok() {
-                pool.give_back(lease);
+    let joins = books.current().is_some_and(|around| around.is_active());
+    let mut written = None;
+    let scope = books.required().name("once");
+    let done = scope
+        .run(async |tx| {
+            if let Some(recorded) = P::recorded(tx, key).await? {
+                return Ok(Done::Before(recorded));
             }
-            return Err(OnceError::Work(error));
-        }
+            let result = work(tx).await.map_err(Failed::Work)?;
+            let text = write(key, &result)?;
+            P::record(tx, key, &text).await?;
+            written = Some(text);
+            Ok(Done::Now(result))
+        })
+        .await;
+    let error = match done {
+        Ok(Done::Now(result)) => return Ok(result),
+        Ok(Done::Before(recorded)) => return Ok(read(key, &recorded)?),
+        Err(Failed::Work(error)) => return Err(OnceError::Work(error)),
+        Err(Failed::Local(error)) => error,
     };
-    let text = write(key, &result)?;
-    match transaction.record(key, &text).await {
-        Ok(()) => {}
-        Err(error) => {
-            if P::roll_back(transaction).await.is_ok() {
-                pool.give_back(lease);
-            } else {
-                drop(lease);
-            }
-            if !matches!(error, LocalError::AlreadyRecorded { .. }) {
-                return Err(error.into());
-            }
-            // The other's result is the one that counts; it is committed, or this had waited.
-            let recorded = look(pool, key).await?;
-            return match recorded {
-                Some(recorded) => Ok(read(key, &recorded)?),
-                None => Err(error.into()),
-            };
-        }
-    }
-    match P::commit(transaction).await {
-        Ok(()) => {
-            pool.give_back(lease);
-            Ok(result)
-        }
-        Err(error) => {
-            // Closed first: what is still open on it must end before anybody can tell.
-            drop(lease);
-            match find_out(pool, key, &text).await {
+    match (&error, written) {
+        // The other's result is the one that counts; it is committed, or this had waited.
+        (LocalError::AlreadyRecorded { .. }, _) if !joins => match look(books, key).await? {
+            Some(recorded) => Ok(read(key, &recorded)?),
+            None => Err(error.into()),
+        },
+        (LocalError::Transaction(transaction), Some(text))
+            if transaction.outcome() == Some(Outcome::Unknown) =>
+        {
+            match find_out(books, key, &text).await {
                 // The record says what it was: it may be that of an attempt that came after.
-                Ok(true) => match look(pool, key).await? {
+                Ok(true) => match look(books, key).await? {
                     Some(recorded) => Ok(read(key, &recorded)?),
-                    None => Ok(result),
+                    None => Ok(read(key, &text)?),
                 },
                 Ok(false) => Err(error.into()),
                 Err(why) => Err(OnceError::Unknown {
@@ -98,6 +91,30 @@ where
                 }),
             }
         }
+        _ => Err(error.into()),
+    }
+}
+
+/// Whether the work was done now, or is on record.
+enum Done<T> {
+    Now(T),
+    Before(Json),
+}
+
+enum Failed<E> {
+    Work(E),
+    Local(LocalError),
+}
+
+impl<E> From<settled_transaction::Error> for Failed<E> {
+    fn from(error: settled_transaction::Error) -> Self {
+        Self::Local(error.into())
+    }
+}
+
+impl<E> From<LocalError> for Failed<E> {
+    fn from(error: LocalError) -> Self {
+        Self::Local(error)
     }
 }
 
@@ -167,23 +184,25 @@ pub(super) fn read<T: DeserializeOwned>(key: &str, recorded: &Json) -> Result<T,
     })
 }
 
-/// Reads a record on a connection of its own.
-async fn look<P: LocalPool>(pool: &P, key: &str) -> Result<Option<Json>, LocalError> {
-    let mut lease = pool.lease().await?;
-    let mut transaction = pool.begin(&mut lease).await?;
-    let recorded = transaction.recorded(key).await?;
-    if P::roll_back(transaction).await.is_ok() {
-        pool.give_back(lease);
-    }
-    Ok(recorded)
+/// Reads a record in a transaction of its own.
+pub(super) async fn look<P: LocalPool>(
+    books: &Transactions<P>,
+    key: &str,
+) -> Result<Option<Json>, LocalError> {
+    let scope = books.requires_new().name("look");
+    scope.run(async |tx| P::recorded(tx, key).await).await
 }
 
 /// Whether a commit without an answer has happened.
-async fn find_out<P: LocalPool>(pool: &P, key: &str, text: &Json) -> Result<bool, LocalError> {
+async fn find_out<P: LocalPool>(
+    books: &Transactions<P>,
+    key: &str,
+    text: &Json,
+) -> Result<bool, LocalError> {
     let mut pause = FIRST_PAUSE;
     let mut looks = 1;
     loop {
-        match claim(pool, key, text).await {
+        match claim(books, key, text).await {
             Ok(claimed) => return Ok(!claimed),
             Err(error) if looks == LOOKS => return Err(error),
             Err(_) => {}
@@ -199,22 +218,20 @@ async fn find_out<P: LocalPool>(pool: &P, key: &str, text: &Json) -> Result<bool
 ///
 /// The attempt is taken back and committed. SQLite may hold pages of a commit that failed, and take
 /// them for written when the file is opened anew; they are overwritten by the next commit.
-async fn claim<P: LocalPool>(pool: &P, key: &str, text: &Json) -> Result<bool, LocalError> {
-    let mut lease = pool.lease().await?;
-    let mut transaction = pool.begin(&mut lease).await?;
-    match transaction.record(key, text).await {
-        Ok(()) => {
-            transaction.unrecord(key).await?;
-            P::commit(transaction).await?;
-            pool.give_back(lease);
-            Ok(true)
-        }
-        Err(LocalError::AlreadyRecorded { .. }) => {
-            if P::roll_back(transaction).await.is_ok() {
-                pool.give_back(lease);
-            }
-            Ok(false)
-        }
+async fn claim<P: LocalPool>(
+    books: &Transactions<P>,
+    key: &str,
+    text: &Json,
+) -> Result<bool, LocalError> {
+    let scope = books.requires_new().name("find out");
+    let claimed = scope.run(async |tx| {
+        P::record(tx, key, text).await?;
+        P::unrecord(tx, key).await?;
+        Ok(())
+    });
+    match claimed.await {
+        Ok(()) => Ok(true),
+        Err(LocalError::AlreadyRecorded { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -226,9 +226,19 @@ impl OutboxStore for OutboxFile {
     async fn waiting(&self, after: Position, limit: u32) -> Result<Vec<Waiting>, LocalError> {
         self.blocking(move |connection| {
             let mut statement = connection.prepare_cached(text::WAITING)?;
-            let row =
-                |row: &rusqlite::Row<'_>| Ok(Waiting::new((row.get(0)?, row.get(1)?, row.get(2)?)));
+            let row = |row: &rusqlite::Row<'_>| {
+                let (id, document) = (row.get(1)?, row.get(2)?);
+                Ok(Waiting::new((row.get(0)?, id, document, row.get(3)?)))
+            };
             statement.query_map(params![after.0, limit], row)?.collect()
+        })
+        .await
+    }
+
+    async fn claim(&self, position: Position) -> Result<bool, LocalError> {
+        self.blocking(move |connection| {
+            let mut statement = connection.prepare_cached(text::CLAIM)?;
+            statement.execute([position.0]).map(|claimed| claimed == 1)
         })
         .await
     }

@@ -2,7 +2,9 @@
 //! with their own tool, use a driver that is not supported, or want to look.
 //!
 //! Times are the database's own, so that clocks of several hosts do not mix. `settled_record.result`
-//! and `settled_outbox.document` are JSON kept as text, exactly as it was written.
+//! and `settled_outbox.document` are JSON kept as text, exactly as it was written. A row whose
+//! `held_until` is set is an operation's start record: it is submitted when that time has passed, unless
+//! whoever made it has taken it back by then.
 
 /// The version of the tables that this program makes and knows.
 pub const VERSION: i64 = 1;
@@ -22,6 +24,7 @@ CREATE TABLE IF NOT EXISTS settled_outbox (
   id          TEXT NOT NULL,
   document    TEXT NOT NULL,
   enqueued_at TEXT NOT NULL,
+  held_until  TEXT,
   error       TEXT
 );
 CREATE INDEX IF NOT EXISTS settled_outbox_waiting ON settled_outbox (position) WHERE error IS NULL;
@@ -42,10 +45,26 @@ INSERT INTO settled_local (version) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM set
     pub const ENQUEUE: &str = "
         INSERT INTO settled_outbox (id, document, enqueued_at)
         VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
-    /// After which position, how many: positions, ids and documents in order.
+    /// Id, document, for how many seconds. The position is the row's id.
+    pub const HOLD: &str = "
+        INSERT INTO settled_outbox (id, document, enqueued_at, held_until)
+        VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+' || ?3 || ' seconds'))";
+    /// Position: one row, where it was still held.
+    pub const TAKE_BACK: &str = "
+        DELETE FROM settled_outbox WHERE position = ?1 AND held_until IS NOT NULL";
+    /// Position: not to be held any longer.
+    pub const LET_GO: &str = "UPDATE settled_outbox SET held_until = NULL WHERE position = ?1";
+    /// Position: one row, where it was held for long enough. It is held no more.
+    pub const CLAIM: &str = "
+        UPDATE settled_outbox SET held_until = NULL
+        WHERE position = ?1 AND held_until < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    /// After which position, how many: positions, ids, documents, and whether it was held (1 or 0), in
+    /// order.
     pub const WAITING: &str = "
-        SELECT position, id, document FROM settled_outbox
-        WHERE error IS NULL AND position > ?1 ORDER BY position LIMIT ?2";
+        SELECT position, id, document, held_until IS NOT NULL
+        FROM settled_outbox
+        WHERE error IS NULL AND (held_until IS NULL OR held_until < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) AND position > ?1
+        ORDER BY position LIMIT ?2";
     /// Position.
     pub const REMOVE: &str = "DELETE FROM settled_outbox WHERE position = ?1";
     /// Position, why.
@@ -74,6 +93,7 @@ CREATE TABLE IF NOT EXISTS settled_outbox (
   id          TEXT NOT NULL,
   document    TEXT NOT NULL,
   enqueued_at TIMESTAMPTZ NOT NULL,
+  held_until  TIMESTAMPTZ,
   error       TEXT
 );
 CREATE INDEX IF NOT EXISTS settled_outbox_waiting ON settled_outbox (position) WHERE error IS NULL;
@@ -93,10 +113,27 @@ INSERT INTO settled_local (version) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM set
     pub const ENQUEUE: &str = "
         INSERT INTO settled_outbox (id, document, enqueued_at) VALUES ($1, $2, clock_timestamp())
         RETURNING position";
-    /// After which position, how many: positions, ids and documents in order.
+    /// Id, document, for how many seconds: the position.
+    pub const HOLD: &str = "
+        INSERT INTO settled_outbox (id, document, enqueued_at, held_until)
+        VALUES ($1, $2, clock_timestamp(), clock_timestamp() + $3::bigint * interval '1 second')
+        RETURNING position";
+    /// Position: one row, where it was still held.
+    pub const TAKE_BACK: &str = "
+        DELETE FROM settled_outbox WHERE position = $1 AND held_until IS NOT NULL";
+    /// Position: not to be held any longer.
+    pub const LET_GO: &str = "UPDATE settled_outbox SET held_until = NULL WHERE position = $1";
+    /// Position: one row, where it was held for long enough. It is held no more.
+    pub const CLAIM: &str = "
+        UPDATE settled_outbox SET held_until = NULL
+        WHERE position = $1 AND held_until < clock_timestamp()";
+    /// After which position, how many: positions, ids, documents, and whether it was held (1 or 0), in
+    /// order.
     pub const WAITING: &str = "
-        SELECT position, id, document FROM settled_outbox
-        WHERE error IS NULL AND position > $1 ORDER BY position LIMIT $2";
+        SELECT position, id, document, (held_until IS NOT NULL)::int::bigint
+        FROM settled_outbox
+        WHERE error IS NULL AND (held_until IS NULL OR held_until < clock_timestamp()) AND position > $1
+        ORDER BY position LIMIT $2";
     /// Position.
     pub const REMOVE: &str = "DELETE FROM settled_outbox WHERE position = $1";
     /// Position, why.
@@ -125,6 +162,7 @@ CREATE TABLE IF NOT EXISTS settled_outbox (
   id          VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   document    LONGTEXT CHARACTER SET utf8mb4 NOT NULL,
   enqueued_at DATETIME(6) NOT NULL,
+  held_until  DATETIME(6),
   error       TEXT CHARACTER SET utf8mb4
 ) ENGINE = InnoDB;
 CREATE TABLE IF NOT EXISTS settled_local (version BIGINT NOT NULL) ENGINE = InnoDB;
@@ -143,10 +181,26 @@ SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM settled_local AS there);
     /// Id, document. The position is the last id that was inserted.
     pub const ENQUEUE: &str = "
         INSERT INTO settled_outbox (id, document, enqueued_at) VALUES (?, ?, UTC_TIMESTAMP(6))";
-    /// After which position, how many: positions, ids and documents in order.
+    /// Id, document, for how many seconds. The position is the last id that was inserted.
+    pub const HOLD: &str = "
+        INSERT INTO settled_outbox (id, document, enqueued_at, held_until)
+        VALUES (?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL ? SECOND)";
+    /// Position: one row, where it was still held.
+    pub const TAKE_BACK: &str = "
+        DELETE FROM settled_outbox WHERE position = ? AND held_until IS NOT NULL";
+    /// Position: not to be held any longer.
+    pub const LET_GO: &str = "UPDATE settled_outbox SET held_until = NULL WHERE position = ?";
+    /// Position: one row, where it was held for long enough. It is held no more.
+    pub const CLAIM: &str = "
+        UPDATE settled_outbox SET held_until = NULL
+        WHERE position = ? AND held_until < UTC_TIMESTAMP(6)";
+    /// After which position, how many: positions, ids, documents, and whether it was held (1 or 0), in
+    /// order.
     pub const WAITING: &str = "
-        SELECT position, id, document FROM settled_outbox
-        WHERE error IS NULL AND position > ? ORDER BY position LIMIT ?";
+        SELECT position, id, document, CAST(held_until IS NOT NULL AS SIGNED)
+        FROM settled_outbox
+        WHERE error IS NULL AND (held_until IS NULL OR held_until < UTC_TIMESTAMP(6)) AND position > ?
+        ORDER BY position LIMIT ?";
     /// Position.
     pub const REMOVE: &str = "DELETE FROM settled_outbox WHERE position = ?";
     /// Why, position.

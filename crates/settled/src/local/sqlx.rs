@@ -1,15 +1,10 @@
 //! `sqlx`: its pools and transactions of SQLite, PostgreSQL, and MySQL or MariaDB.
-//!
-//! A connection is closed when it is dropped, unless it was given back after its transaction had
-//! ended. That costs a new connection for each call that is dropped midway, and is what keeps a
-//! half-done transaction out of the pool: `sqlx` 0.9.0 gives a connection back whose `BEGIN` is under
-//! way, and the next one to get it works inside of somebody else's transaction.
 
 use std::time::Duration;
 
 use settled_protocol::Json;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Database, Pool, Transaction};
+use settled_transaction::Tx;
+use sqlx::{Executor, Pool, Transaction};
 
 use super::error::LocalError;
 use super::outbox::{OutboxStore, Waiting};
@@ -17,31 +12,11 @@ use super::row::{OutboxRow, Position, check_key, recorded};
 use super::sql;
 use super::traits::{Boxed, LocalPool, LocalTransaction};
 
-/// A connection that is closed when dropped, unless it is given back.
-#[derive(Debug)]
-pub struct SqlxLease<DB: Database>(Option<PoolConnection<DB>>);
-
-impl<DB: Database> SqlxLease<DB> {
-    fn connection(&mut self) -> Result<&mut PoolConnection<DB>, LocalError> {
-        let gone = || LocalError::database(sqlx::Error::PoolClosed);
-        self.0.as_mut().ok_or_else(gone)
-    }
-
-    fn give_back(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl<DB: Database> Drop for SqlxLease<DB> {
-    fn drop(&mut self) {
-        if let Some(mut connection) = self.0.take() {
-            connection.close_on_drop();
-        }
-    }
-}
-
 /// What an error means. `no_table` and `conflicts` are the database's own codes.
 fn error(error: sqlx::Error, no_table: &str, conflicts: &[&str]) -> LocalError {
+    if settled_transaction::Error::within(&error).is_some() {
+        return settled_transaction::Error::from(error).into();
+    }
     let code = match &error {
         sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
         _ => String::new(),
@@ -67,10 +42,10 @@ fn error(error: sqlx::Error, no_table: &str, conflicts: &[&str]) -> LocalError {
 const SQLITE_ERROR: &str = "1";
 const SQLITE_SCHEMA: &str = "17";
 
-/// One database's part: how it begins, its statements, how it gives a position, what its codes say.
+/// One database's part: its statements, how it gives a position, what its codes say.
 macro_rules! local {
     (
-        $feature:literal, $DB:ty, $sql:ident, begin $begin:expr, no table $no_table:expr,
+        $feature:literal, $DB:ty, $sql:ident, no table $no_table:expr,
         conflicts $conflicts:expr, position |$query:ident, $at:ident| $position:expr,
         aside |$p:ident, $why:ident| ($first:expr, $second:expr)
     ) => {
@@ -82,59 +57,97 @@ macro_rules! local {
                 error(found, $no_table, $conflicts)
             }
 
+            async fn find<'e>(
+                at: impl Executor<'e, Database = $DB>,
+                key: &str,
+            ) -> Result<Option<Json>, LocalError> {
+                check_key(key)?;
+                let result: Option<String> = sqlx::query_scalar(text::RECORDED)
+                    .bind(key)
+                    .fetch_optional(at)
+                    .await
+                    .map_err(explain)?;
+                result.map(|text| recorded(key, &text)).transpose()
+            }
+
+            async fn write<'e>(
+                at: impl Executor<'e, Database = $DB>,
+                key: &str,
+                result: &Json,
+            ) -> Result<(), LocalError> {
+                check_key(key)?;
+                let done = sqlx::query(text::RECORD)
+                    .bind(key)
+                    .bind(result.as_str())
+                    .execute(at)
+                    .await;
+                match done {
+                    Ok(_) => Ok(()),
+                    Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                        Err(LocalError::AlreadyRecorded {
+                            key: key.to_owned(),
+                        })
+                    }
+                    Err(error) => Err(explain(error)),
+                }
+            }
+
+            async fn erase<'e>(
+                at: impl Executor<'e, Database = $DB>,
+                key: &str,
+            ) -> Result<(), LocalError> {
+                let done = sqlx::query(text::UNRECORD).bind(key).execute(at).await;
+                done.map(drop).map_err(explain)
+            }
+
+            async fn put<'e>(
+                $at: impl Executor<'e, Database = $DB>,
+                row: &OutboxRow,
+            ) -> Result<Position, LocalError> {
+                let $query = sqlx::query(text::ENQUEUE)
+                    .bind(row.id.as_str())
+                    .bind(row.document.as_str());
+                let position: Result<i64, sqlx::Error> = $position;
+                position.map(Position).map_err(explain)
+            }
+
+            async fn put_held<'e>(
+                $at: impl Executor<'e, Database = $DB>,
+                row: &OutboxRow,
+                time: Duration,
+            ) -> Result<Position, LocalError> {
+                let $query = sqlx::query(text::HOLD)
+                    .bind(row.id.as_str())
+                    .bind(row.document.as_str())
+                    .bind(seconds(time));
+                let position: Result<i64, sqlx::Error> = $position;
+                position.map(Position).map_err(explain)
+            }
+
+            async fn change<'e>(
+                at: impl Executor<'e, Database = $DB>,
+                sql: &'static str,
+                position: Position,
+            ) -> Result<u64, LocalError> {
+                let done = sqlx::query(sql).bind(position.0).execute(at).await;
+                done.map(|done| done.rows_affected()).map_err(explain)
+            }
+
             impl LocalTransaction for Transaction<'_, $DB> {
                 fn recorded<'a>(&'a mut self, key: &'a str) -> Boxed<'a, Option<Json>> {
-                    Box::pin(async move {
-                        check_key(key)?;
-                        let result: Option<String> = sqlx::query_scalar(text::RECORDED)
-                            .bind(key)
-                            .fetch_optional(&mut **self)
-                            .await
-                            .map_err(explain)?;
-                        result.map(|text| recorded(key, &text)).transpose()
-                    })
+                    Box::pin(find(&mut **self, key))
                 }
 
                 fn record<'a>(&'a mut self, key: &'a str, result: &'a Json) -> Boxed<'a, ()> {
-                    Box::pin(async move {
-                        check_key(key)?;
-                        let done = sqlx::query(text::RECORD)
-                            .bind(key)
-                            .bind(result.as_str())
-                            .execute(&mut **self)
-                            .await;
-                        match done {
-                            Ok(_) => Ok(()),
-                            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                                Err(LocalError::AlreadyRecorded {
-                                    key: key.to_owned(),
-                                })
-                            }
-                            Err(error) => Err(explain(error)),
-                        }
-                    })
+                    Box::pin(write(&mut **self, key, result))
                 }
 
                 fn unrecord<'a>(&'a mut self, key: &'a str) -> Boxed<'a, ()> {
-                    Box::pin(async move {
-                        sqlx::query(text::UNRECORD)
-                            .bind(key)
-                            .execute(&mut **self)
-                            .await
-                            .map_err(explain)?;
-                        Ok(())
-                    })
+                    Box::pin(erase(&mut **self, key))
                 }
 
                 fn enqueue<'a>(&'a mut self, row: &'a OutboxRow) -> Boxed<'a, Position> {
-                    Box::pin(async move {
-                        let $query = sqlx::query(text::ENQUEUE)
-                            .bind(row.id.as_str())
-                            .bind(row.document.as_str());
-                        let $at = &mut **self;
-                        let position: Result<i64, sqlx::Error> = $position;
-                        position.map(Position).map_err(explain)
-                    })
+                    Box::pin(put(&mut **self, row))
                 }
             }
 
@@ -144,7 +157,7 @@ macro_rules! local {
                     after: Position,
                     limit: u32,
                 ) -> Result<Vec<Waiting>, LocalError> {
-                    let rows: Vec<(i64, String, String)> = sqlx::query_as(text::WAITING)
+                    let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(text::WAITING)
                         .bind(after.0)
                         .bind(i64::from(limit))
                         .fetch_all(self)
@@ -153,13 +166,12 @@ macro_rules! local {
                     Ok(rows.into_iter().map(Waiting::new).collect())
                 }
 
+                async fn claim(&self, position: Position) -> Result<bool, LocalError> {
+                    Ok(change(self, text::CLAIM, position).await? == 1)
+                }
+
                 async fn remove(&self, position: Position) -> Result<(), LocalError> {
-                    sqlx::query(text::REMOVE)
-                        .bind(position.0)
-                        .execute(self)
-                        .await
-                        .map_err(explain)?;
-                    Ok(())
+                    change(self, text::REMOVE, position).await.map(drop)
                 }
 
                 async fn set_aside(&self, $p: Position, $why: &str) -> Result<(), LocalError> {
@@ -174,42 +186,36 @@ macro_rules! local {
             }
 
             impl LocalPool for Pool<$DB> {
-                type Lease = SqlxLease<$DB>;
-                type Transaction<'c> = Transaction<'c, $DB>;
-
-                fn lease(&self) -> Boxed<'_, Self::Lease> {
-                    Box::pin(async move {
-                        let connection = self.acquire().await.map_err(explain)?;
-                        Ok(SqlxLease(Some(connection)))
-                    })
+                fn recorded<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, Option<Json>> {
+                    Box::pin(find(tx, key))
                 }
 
-                fn give_back(&self, lease: Self::Lease) {
-                    lease.give_back();
+                fn record<'a>(tx: &'a Tx<Self>, key: &'a str, result: &'a Json) -> Boxed<'a, ()> {
+                    Box::pin(write(tx, key, result))
                 }
 
-                fn begin<'c>(
-                    &self,
-                    lease: &'c mut Self::Lease,
-                ) -> Boxed<'c, Self::Transaction<'c>> {
-                    Box::pin(async move {
-                        let connection = lease.connection()?;
-                        connection.begin_with($begin).await.map_err(explain)
-                    })
+                fn unrecord<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, ()> {
+                    Box::pin(erase(tx, key))
                 }
 
-                fn commit<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-                where
-                    Self: 'c,
-                {
-                    Box::pin(async move { transaction.commit().await.map_err(explain) })
+                fn enqueue<'a>(tx: &'a Tx<Self>, row: &'a OutboxRow) -> Boxed<'a, Position> {
+                    Box::pin(put(tx, row))
                 }
 
-                fn roll_back<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-                where
-                    Self: 'c,
-                {
-                    Box::pin(async move { transaction.rollback().await.map_err(explain) })
+                fn hold<'a>(
+                    tx: &'a Tx<Self>,
+                    row: &'a OutboxRow,
+                    time: Duration,
+                ) -> Boxed<'a, Position> {
+                    Box::pin(put_held(tx, row, time))
+                }
+
+                fn take_back(tx: &Tx<Self>, position: Position) -> Boxed<'_, bool> {
+                    Box::pin(async move { Ok(change(tx, text::TAKE_BACK, position).await? == 1) })
+                }
+
+                fn let_go(tx: &Tx<Self>, position: Position) -> Boxed<'_, ()> {
+                    Box::pin(async move { change(tx, text::LET_GO, position).await.map(drop) })
                 }
 
                 fn tables(&self) -> Boxed<'_, Option<i64>> {
@@ -234,9 +240,8 @@ macro_rules! local {
 
                 fn prune(&self, older_than: Duration, limit: u32) -> Boxed<'_, u64> {
                     Box::pin(async move {
-                        let seconds = i64::try_from(older_than.as_secs()).unwrap_or(i64::MAX);
                         let done = sqlx::query(text::PRUNE)
-                            .bind(seconds)
+                            .bind(seconds(older_than))
                             .bind(i64::from(limit))
                             .execute(self)
                             .await
@@ -249,9 +254,12 @@ macro_rules! local {
     };
 }
 
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 local! {
     "sqlx-sqlite", sqlx::Sqlite, sqlite,
-    begin "BEGIN IMMEDIATE",
     no table SQLITE_ERROR,
     // Busy, and busy for its snapshot, its recovery or its time limit; locked within one cache.
     conflicts &["5", "261", "517", "773", "6", "262"],
@@ -261,7 +269,6 @@ local! {
 
 local! {
     "sqlx-postgres", sqlx::Postgres, postgres,
-    begin "BEGIN",
     no table "42P01",
     // Serialization failure, deadlock, lock not available.
     conflicts &["40001", "40P01", "55P03"],
@@ -274,7 +281,6 @@ local! {
 
 local! {
     "sqlx-mysql", sqlx::MySql, mysql,
-    begin "START TRANSACTION",
     no table "42S02",
     // Deadlock; a lock that was waited for too long has no SQLSTATE of its own.
     conflicts &["40001"],

@@ -1,12 +1,10 @@
 //! `tokio-postgres`: its transactions, and pools of `deadpool-postgres`.
-//!
-//! A connection is closed when it is dropped, unless it was given back after its transaction had
-//! ended.
 
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use settled_protocol::Json;
+use settled_transaction::Tx;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Transaction};
@@ -16,25 +14,6 @@ use super::outbox::{OutboxStore, Waiting};
 use super::row::{OutboxRow, Position, check_key, recorded};
 use super::sql::postgres as text;
 use super::traits::{Boxed, LocalPool, LocalTransaction};
-
-/// A connection that is closed when dropped, unless it is given back.
-#[derive(Debug)]
-pub struct PostgresLease(Option<Object>);
-
-impl PostgresLease {
-    fn client(&mut self) -> Result<&mut Client, LocalError> {
-        let client = self.0.as_mut().map(|object| &mut ***object);
-        client.ok_or_else(|| LocalError::database("this connection was given back"))
-    }
-}
-
-impl Drop for PostgresLease {
-    fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            drop(Object::take(object));
-        }
-    }
-}
 
 fn explain(error: Error) -> LocalError {
     match error.code() {
@@ -55,58 +34,81 @@ fn explain(error: Error) -> LocalError {
 /// A parameter with its type, so that a statement takes one round trip and is not prepared.
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
+async fn find(client: &Client, key: &str) -> Result<Option<Json>, LocalError> {
+    check_key(key)?;
+    let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT)];
+    let row = client
+        .query_typed_opt(text::RECORDED, parameters)
+        .await
+        .map_err(explain)?;
+    let text: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(explain)?;
+    text.map(|text| recorded(key, &text)).transpose()
+}
+
+async fn write(client: &Client, key: &str, result: &Json) -> Result<(), LocalError> {
+    check_key(key)?;
+    let result = result.as_str();
+    let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT), (&result, Type::TEXT)];
+    match client.execute_typed(text::RECORD, parameters).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+            Err(LocalError::AlreadyRecorded {
+                key: key.to_owned(),
+            })
+        }
+        Err(error) => Err(explain(error)),
+    }
+}
+
+async fn erase(client: &Client, key: &str) -> Result<(), LocalError> {
+    let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT)];
+    let done = client.execute_typed(text::UNRECORD, parameters).await;
+    done.map(drop).map_err(explain)
+}
+
+async fn put(
+    client: &Client,
+    row: &OutboxRow,
+    time: Option<Duration>,
+) -> Result<Position, LocalError> {
+    let (id, document) = (row.id.as_str(), row.document.as_str());
+    let both: [Parameter<'_>; 2] = [(&id, Type::TEXT), (&document, Type::TEXT)];
+    let row = match time.map(seconds) {
+        None => client.query_typed_one(text::ENQUEUE, &both).await,
+        Some(seconds) => {
+            let [id, document] = both;
+            let parameters: &[Parameter<'_>] = &[id, document, (&seconds, Type::INT8)];
+            client.query_typed_one(text::HOLD, parameters).await
+        }
+    };
+    let row = row.map_err(explain)?;
+    row.try_get(0).map(Position).map_err(explain)
+}
+
+async fn change(client: &Client, sql: &str, position: Position) -> Result<u64, LocalError> {
+    let parameters: &[Parameter<'_>] = &[(&position.0, Type::INT8)];
+    client.execute_typed(sql, parameters).await.map_err(explain)
+}
+
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 impl LocalTransaction for Transaction<'_> {
     fn recorded<'a>(&'a mut self, key: &'a str) -> Boxed<'a, Option<Json>> {
-        Box::pin(async move {
-            check_key(key)?;
-            let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT)];
-            let row = self
-                .query_typed_opt(text::RECORDED, parameters)
-                .await
-                .map_err(explain)?;
-            let text: Option<String> =
-                row.map(|row| row.try_get(0)).transpose().map_err(explain)?;
-            text.map(|text| recorded(key, &text)).transpose()
-        })
+        Box::pin(find(self.client(), key))
     }
 
     fn record<'a>(&'a mut self, key: &'a str, result: &'a Json) -> Boxed<'a, ()> {
-        Box::pin(async move {
-            check_key(key)?;
-            let result = result.as_str();
-            let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT), (&result, Type::TEXT)];
-            match self.execute_typed(text::RECORD, parameters).await {
-                Ok(_) => Ok(()),
-                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                    Err(LocalError::AlreadyRecorded {
-                        key: key.to_owned(),
-                    })
-                }
-                Err(error) => Err(explain(error)),
-            }
-        })
+        Box::pin(write(self.client(), key, result))
     }
 
     fn unrecord<'a>(&'a mut self, key: &'a str) -> Boxed<'a, ()> {
-        Box::pin(async move {
-            let parameters: &[Parameter<'_>] = &[(&key, Type::TEXT)];
-            self.execute_typed(text::UNRECORD, parameters)
-                .await
-                .map_err(explain)?;
-            Ok(())
-        })
+        Box::pin(erase(self.client(), key))
     }
 
     fn enqueue<'a>(&'a mut self, row: &'a OutboxRow) -> Boxed<'a, Position> {
-        Box::pin(async move {
-            let (id, document) = (row.id.as_str(), row.document.as_str());
-            let parameters: &[Parameter<'_>] = &[(&id, Type::TEXT), (&document, Type::TEXT)];
-            let row = self
-                .query_typed_one(text::ENQUEUE, parameters)
-                .await
-                .map_err(explain)?;
-            row.try_get(0).map(Position).map_err(explain)
-        })
+        Box::pin(put(self.client(), row, None))
     }
 }
 
@@ -133,12 +135,17 @@ impl OutboxStore for Pool {
                 row.try_get(0)?,
                 row.try_get(1)?,
                 row.try_get(2)?,
+                row.try_get(3)?,
             )))
         };
         rows.into_iter()
             .map(waiting)
             .collect::<Result<_, _>>()
             .map_err(explain)
+    }
+
+    async fn claim(&self, position: Position) -> Result<bool, LocalError> {
+        Ok(change(&*client(self).await?, text::CLAIM, position).await? == 1)
     }
 
     async fn remove(&self, position: Position) -> Result<(), LocalError> {
@@ -154,33 +161,38 @@ impl OutboxStore for Pool {
 }
 
 impl LocalPool for Pool {
-    type Lease = PostgresLease;
-    type Transaction<'c> = Transaction<'c>;
-
-    fn lease(&self) -> Boxed<'_, Self::Lease> {
-        Box::pin(async move { Ok(PostgresLease(Some(client(self).await?))) })
+    fn recorded<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, Option<Json>> {
+        Box::pin(tx.with(async |at: &mut Object| find(at, key).await))
     }
 
-    fn give_back(&self, mut lease: Self::Lease) {
-        drop(lease.0.take());
+    fn record<'a>(tx: &'a Tx<Self>, key: &'a str, result: &'a Json) -> Boxed<'a, ()> {
+        Box::pin(tx.with(async |at: &mut Object| write(at, key, result).await))
     }
 
-    fn begin<'c>(&self, lease: &'c mut Self::Lease) -> Boxed<'c, Self::Transaction<'c>> {
-        Box::pin(async move { lease.client()?.transaction().await.map_err(explain) })
+    fn unrecord<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, ()> {
+        Box::pin(tx.with(async |at: &mut Object| erase(at, key).await))
     }
 
-    fn commit<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-    where
-        Self: 'c,
-    {
-        Box::pin(async move { transaction.commit().await.map_err(explain) })
+    fn enqueue<'a>(tx: &'a Tx<Self>, row: &'a OutboxRow) -> Boxed<'a, Position> {
+        Box::pin(tx.with(async |at: &mut Object| put(at, row, None).await))
     }
 
-    fn roll_back<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-    where
-        Self: 'c,
-    {
-        Box::pin(async move { transaction.rollback().await.map_err(explain) })
+    fn hold<'a>(tx: &'a Tx<Self>, row: &'a OutboxRow, time: Duration) -> Boxed<'a, Position> {
+        Box::pin(tx.with(async move |at: &mut Object| put(at, row, Some(time)).await))
+    }
+
+    fn take_back(tx: &Tx<Self>, position: Position) -> Boxed<'_, bool> {
+        Box::pin(tx.with(async move |at: &mut Object| {
+            Ok(change(at, text::TAKE_BACK, position).await? == 1)
+        }))
+    }
+
+    fn let_go(tx: &Tx<Self>, position: Position) -> Boxed<'_, ()> {
+        Box::pin(
+            tx.with(async move |at: &mut Object| {
+                change(at, text::LET_GO, position).await.map(drop)
+            }),
+        )
     }
 
     fn tables(&self) -> Boxed<'_, Option<i64>> {
@@ -205,7 +217,7 @@ impl LocalPool for Pool {
 
     fn prune(&self, older_than: Duration, limit: u32) -> Boxed<'_, u64> {
         Box::pin(async move {
-            let seconds = i64::try_from(older_than.as_secs()).unwrap_or(i64::MAX);
+            let seconds = seconds(older_than);
             let limit = i64::from(limit);
             let parameters: &[Parameter<'_>] = &[(&seconds, Type::INT8), (&limit, Type::INT8)];
             execute(self, text::PRUNE, parameters).await

@@ -1,10 +1,12 @@
-//! What a driver must be able to do. The rules are not here but in `once` and `outbox`.
+//! What a driver must be able to do. The rules are not here but in `once`, `operations` and `outbox`.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use settled_protocol::Json;
+use settled_transaction::Tx;
+use settled_transaction::driver::Driver;
 
 use super::error::LocalError;
 use super::outbox::OutboxStore;
@@ -17,7 +19,7 @@ use super::row::{OutboxRow, Position};
 /// web servers must be such futures.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, LocalError>> + Send + 'a>>;
 
-/// The service's open transaction. Nothing here begins or ends it.
+/// The service's open transaction: a driver's own, or a [`Tx`]. Nothing here begins or ends it.
 ///
 /// After an error the transaction is to be rolled back: on PostgreSQL it can do nothing else any more.
 ///
@@ -31,10 +33,6 @@ pub trait LocalTransaction: Send {
 
     /// Records a result under a key: it is there when the transaction commits, and not otherwise.
     /// Where another transaction has done so and is still open, this waits for its end.
-    ///
-    /// As the last statement before a commit it also makes sure that there is something to commit: a
-    /// transaction that PostgreSQL has given up takes no statement any more, but says of its commit
-    /// that all is well.
     ///
     /// # Errors
     /// [`LocalError::AlreadyRecorded`] where there is one: roll back.
@@ -55,44 +53,48 @@ pub trait LocalTransaction: Send {
 }
 
 /// The service's pool of connections.
-pub trait LocalPool: OutboxStore {
-    /// A connection taken from the pool. When dropped it is closed, unless it was given back: nobody
-    /// else may get a connection with a half-done transaction.
-    type Lease: Send;
-    /// A transaction on it. When dropped it is rolled back.
-    type Transaction<'c>: LocalTransaction;
-
-    /// Takes a connection.
+pub trait LocalPool: Driver + OutboxStore {
+    /// As [`LocalTransaction::recorded`].
     ///
     /// # Errors
-    /// Where there is none to be had.
-    fn lease(&self) -> Boxed<'_, Self::Lease>;
+    /// As there.
+    fn recorded<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, Option<Json>>;
 
-    /// Gives a connection back that has no transaction open.
-    fn give_back(&self, lease: Self::Lease);
+    /// As [`LocalTransaction::record`].
+    ///
+    /// # Errors
+    /// As there.
+    fn record<'a>(tx: &'a Tx<Self>, key: &'a str, result: &'a Json) -> Boxed<'a, ()>;
 
-    /// Begins a transaction that will write (on SQLite `BEGIN IMMEDIATE`: one that reads first and
-    /// writes then may find that it cannot).
+    /// As [`LocalTransaction::unrecord`].
+    ///
+    /// # Errors
+    /// As there.
+    fn unrecord<'a>(tx: &'a Tx<Self>, key: &'a str) -> Boxed<'a, ()>;
+
+    /// As [`LocalTransaction::enqueue`].
+    ///
+    /// # Errors
+    /// As there.
+    fn enqueue<'a>(tx: &'a Tx<Self>, row: &'a OutboxRow) -> Boxed<'a, Position>;
+
+    /// Puts a saga into the outbox that is submitted when so much time has passed, and no sooner.
+    ///
+    /// # Errors
+    /// As [`LocalTransaction::enqueue`].
+    fn hold<'a>(tx: &'a Tx<Self>, row: &'a OutboxRow, time: Duration) -> Boxed<'a, Position>;
+
+    /// Removes a row that is held. False where it is held no more: it is, or will be, submitted.
     ///
     /// # Errors
     /// What the driver says.
-    fn begin<'c>(&self, lease: &'c mut Self::Lease) -> Boxed<'c, Self::Transaction<'c>>;
+    fn take_back(tx: &Tx<Self>, position: Position) -> Boxed<'_, bool>;
 
-    /// Commits it. An error says nothing about whether it was committed.
+    /// Holds a row no longer.
     ///
     /// # Errors
     /// What the driver says.
-    fn commit<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-    where
-        Self: 'c;
-
-    /// Rolls it back.
-    ///
-    /// # Errors
-    /// What the driver says; the connection is then of no more use.
-    fn roll_back<'c>(transaction: Self::Transaction<'c>) -> Boxed<'c, ()>
-    where
-        Self: 'c;
+    fn let_go(tx: &Tx<Self>, position: Position) -> Boxed<'_, ()>;
 
     /// The version of the tables, none where they are missing.
     ///
@@ -112,4 +114,22 @@ pub trait LocalPool: OutboxStore {
     /// # Errors
     /// What the driver says.
     fn prune(&self, older_than: Duration, limit: u32) -> Boxed<'_, u64>;
+}
+
+impl<P: LocalPool> LocalTransaction for Tx<P> {
+    fn recorded<'a>(&'a mut self, key: &'a str) -> Boxed<'a, Option<Json>> {
+        P::recorded(self, key)
+    }
+
+    fn record<'a>(&'a mut self, key: &'a str, result: &'a Json) -> Boxed<'a, ()> {
+        P::record(self, key, result)
+    }
+
+    fn unrecord<'a>(&'a mut self, key: &'a str) -> Boxed<'a, ()> {
+        P::unrecord(self, key)
+    }
+
+    fn enqueue<'a>(&'a mut self, row: &'a OutboxRow) -> Boxed<'a, Position> {
+        P::enqueue(self, row)
+    }
 }

@@ -144,7 +144,9 @@ impl<S: Clone + Send + Sync + 'static> Builder<S> {
         self
     }
 
-    /// Registers an operation under a name: a saga of one call that cannot be rolled back.
+    /// Registers an operation under a name of 119 characters at most: a saga of one call that cannot be
+    /// rolled back. With it goes its recovery, under the same name and `.recovery`: see
+    /// [`Settled::operations`].
     pub fn operation<O: Operation<S>>(mut self, name: &str, operation: O) -> Self {
         if !self.registry.add_operation(name, operation) {
             self.wrong.get_or_insert_with(|| name.to_owned());

@@ -18,12 +18,14 @@
 
 mod apart;
 mod builder;
+mod operations;
 mod outbox;
 mod start;
 
 use std::time::Duration;
 
 pub use self::builder::{Builder, SagaOptions, SetupError};
+pub use self::operations::{Operations, Perform};
 pub use self::start::{RunError, Start, StartError, Started};
 use crate::coordinator::Coordinator;
 

@@ -12,7 +12,7 @@ use settled_protocol::{Json, LegId, SagaState, Span, StepState};
 use super::apart::{Apart, Desk};
 use super::probe::{Probe, Watched};
 use crate::definition::{Definitions, Submission};
-use crate::function::{Failure, Functions, Operation, Registry, Saga, operation_run};
+use crate::function::{Before, Failure, Functions, Operation, Registry, Saga, operation_run};
 use crate::service::SagaOptions;
 use crate::snapshot::SagaSnapshot;
 
@@ -100,6 +100,7 @@ impl<S: Clone + Send + Sync + 'static> Scenario<S> {
                 saga,
                 Arc::clone(&operation),
                 Arc::clone(&participant),
+                Before::NotMade,
                 input,
             )
         })

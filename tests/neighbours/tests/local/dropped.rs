@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use settled::local;
 
 use crate::each;
-use crate::places::{Failure, Place};
+use crate::places::{Failure, Place, books};
 
 each!(dropped_at_every_poll_it_is_all_or_nothing);
 
@@ -37,12 +37,13 @@ impl<F: Future> Future for Polls<F> {
 async fn dropped_at_every_poll_it_is_all_or_nothing<P: Place>(place: P) {
     // One connection: whoever comes next gets the one in question, or a new one.
     let pool = place.pool(1).await;
+    let books = books(&pool);
     let mut polls = 0;
     loop {
         polls += 1;
         assert!(polls < 500, "it never ends");
         let key = format!("order/{polls}/action");
-        let call = local::once(&pool, &key, async |tx| {
+        let call = local::once(&books, &key, async |tx| {
             P::write(tx, &key).await?;
             Ok::<_, Failure>(polls)
         });
@@ -71,7 +72,7 @@ async fn dropped_at_every_poll_it_is_all_or_nothing<P: Place>(place: P) {
             .await
             .len();
         assert_eq!(done, recorded, "after {polls} polls");
-        let again = local::once(&pool, &key, async |tx| {
+        let again = local::once(&books, &key, async |tx| {
             P::write(tx, &key).await?;
             Ok::<_, Failure>(polls)
         });

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
-use settled::local::{self, LocalError, LocalPool, LocalTransaction, OnceError, OutboxRow};
+use settled::local::{self, LocalError, LocalTransaction, OnceError, OutboxRow};
 use settled::protocol::Json;
 use tokio::sync::Barrier;
 
 use crate::each;
-use crate::places::{Failure, Place, TokioPostgres};
+use crate::places::{Failure, Place, TokioPostgres, begin, books};
 
 const KEY: &str = "order-1001/stock/action";
 
@@ -38,11 +38,12 @@ fn deducted() -> Deducted {
 
 async fn what_was_done_is_done_once<P: Place>(place: P) {
     let pool = place.pool(2).await;
+    let books = books(&pool);
     // As in a service: the future must be one that a runtime can move between threads.
     let task = tokio::spawn({
-        let (pool, what) = (pool.clone(), "first".to_owned());
+        let (books, what) = (books.clone(), "first".to_owned());
         async move {
-            local::once(&pool, KEY, async |tx| {
+            local::once(&books, KEY, async |tx| {
                 P::write(tx, &what).await?;
                 Ok::<_, Failure>(deducted())
             })
@@ -50,14 +51,14 @@ async fn what_was_done_is_done_once<P: Place>(place: P) {
         }
     });
     assert_eq!(task.await.unwrap().unwrap(), deducted());
-    let again = local::once(&pool, KEY, async |_| -> Result<Deducted, Failure> {
+    let again = local::once(&books, KEY, async |_| -> Result<Deducted, Failure> {
         panic!("it was done already")
     });
     assert_eq!(again.await.unwrap(), deducted());
     assert_eq!(place.business().await, ["first"]);
     // Another key is another call, to the letter.
     for other in ["order-1001/stock/Action", "order-1001/stock/compensation"] {
-        let done = local::once(&pool, other, async |tx| {
+        let done = local::once(&books, other, async |tx| {
             P::write(tx, other).await?;
             Ok::<_, Failure>(7)
         });
@@ -66,7 +67,7 @@ async fn what_was_done_is_done_once<P: Place>(place: P) {
     let rows = place.business().await;
     assert_eq!(rows.len(), 3, "{rows:?}");
     // A type that does not fit is told, not guessed.
-    let wrong = local::once(&pool, KEY, async |_| Ok::<u32, Failure>(1)).await;
+    let wrong = local::once(&books, KEY, async |_| Ok::<u32, Failure>(1)).await;
     assert!(
         matches!(wrong, Err(OnceError::Local(LocalError::Result { .. }))),
         "{wrong:?}"
@@ -80,21 +81,19 @@ async fn neither_the_work_nor_its_record_outlives_a_rollback<P: Place>(place: P)
         document: Json::parse("{}").unwrap(),
     };
     for round in 0..3 {
-        let mut lease = pool.lease().await.unwrap();
-        let mut tx = pool.begin(&mut lease).await.unwrap();
-        P::write(&mut tx, "x").await.unwrap();
+        let begun = begin(&pool).await;
+        let mut tx = begun.tx().clone();
+        P::write(&tx, "x").await.unwrap();
         tx.record(KEY, &Json::null()).await.unwrap();
         tx.enqueue(&row).await.unwrap();
         match round {
             0 => {
-                P::Pool::roll_back(tx).await.unwrap();
-                pool.give_back(lease);
+                begun.roll_back().await.unwrap();
             }
             // As when the process ends here.
-            1 => drop(tx),
+            1 => drop(begun),
             _ => {
-                P::Pool::commit(tx).await.unwrap();
-                pool.give_back(lease);
+                begun.commit().await.unwrap();
             }
         }
         let there = usize::from(round == 2);
@@ -110,8 +109,9 @@ async fn neither_the_work_nor_its_record_outlives_a_rollback<P: Place>(place: P)
 
 async fn a_failure_of_the_work_leaves_nothing<P: Place>(place: P) {
     let pool = place.pool(1).await;
+    let books = books(&pool);
     for _ in 0..3 {
-        let done = local::once(&pool, KEY, async |tx| {
+        let done = local::once(&books, KEY, async |tx| {
             P::write(tx, "x").await?;
             Err::<u32, Failure>("no stock".into())
         });
@@ -131,11 +131,12 @@ async fn a_failure_of_the_work_leaves_nothing<P: Place>(place: P) {
 
 async fn of_two_that_race_one_commits_and_both_get_its_result<P: Place>(place: P) {
     let pool = place.pool(2).await;
+    let books = books(&pool);
     // SQLite lets one write at a time: there the second waits to begin.
     let meet = place.proxy().is_some().then(|| Arc::new(Barrier::new(2)));
     let ran = AtomicU32::new(0);
     let attempt = async |name: &str| {
-        local::once(&pool, KEY, async |tx| {
+        local::once(&books, KEY, async |tx| {
             ran.fetch_add(1, Ordering::Relaxed);
             P::write(tx, name).await?;
             if let Some(meet) = &meet {
@@ -155,21 +156,21 @@ async fn of_two_that_race_one_commits_and_both_get_its_result<P: Place>(place: P
 
 async fn the_second_record_of_a_key_is_told_apart<P: Place>(place: P) {
     let pool = place.pool(2).await;
-    let mut first = pool.lease().await.unwrap();
-    let mut tx = pool.begin(&mut first).await.unwrap();
+    let begun = begin(&pool).await;
+    let mut tx = begun.tx().clone();
     tx.record(KEY, &Json::parse("1").unwrap()).await.unwrap();
     let second = tokio::spawn({
         let pool = pool.clone();
         async move {
-            let mut lease = pool.lease().await.unwrap();
-            let mut tx = pool.begin(&mut lease).await.unwrap();
-            P::write(&mut tx, "second").await.unwrap();
+            let begun = begin(&pool).await;
+            let mut tx = begun.tx().clone();
+            P::write(&tx, "second").await.unwrap();
             tx.record(KEY, &Json::parse("2").unwrap()).await
         }
     });
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(!second.is_finished(), "it waits for the end of the first");
-    P::Pool::commit(tx).await.unwrap();
+    begun.commit().await.unwrap();
     let error = second.await.unwrap().unwrap_err();
     assert!(
         matches!(error, LocalError::AlreadyRecorded { .. }),
@@ -185,7 +186,8 @@ async fn the_second_record_of_a_key_is_told_apart<P: Place>(place: P) {
 /// PostgreSQL gives a transaction up after an error, and then says of its COMMIT that all is well.
 async fn an_error_that_the_work_hides_does_not_commit<P: Place>(place: P) {
     let pool = place.pool(1).await;
-    let done = local::once(&pool, KEY, async |tx| {
+    let books = books(&pool);
+    let done = local::once(&books, KEY, async |tx| {
         P::write(tx, "x").await?;
         // Longer than the column, and not looked at.
         let _ = P::write(tx, &"too long ".repeat(50)).await;

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use settled::local::{
-    LocalError, LocalPool, LocalTransaction, Outbox, OutboxHandle, OutboxOptions, OutboxRow,
-    OutboxStore, Position, SubmitError, Waiting,
+    LocalError, LocalTransaction, Outbox, OutboxHandle, OutboxOptions, OutboxRow, OutboxStore,
+    Position, SubmitError, Waiting,
 };
 use settled::protocol::Json;
 
 use crate::each;
-use crate::places::Place;
+use crate::places::{Place, begin};
 
 each!(
     after_the_commit_it_is_submitted_at_once,
@@ -73,13 +73,12 @@ async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) -> Duration {
 
 /// As a process does that has no outbox itself.
 async fn enqueue<P: Place>(pool: &P::Pool, rows: &[OutboxRow]) {
-    let mut lease = pool.lease().await.unwrap();
-    let mut tx = pool.begin(&mut lease).await.unwrap();
+    let begun = begin(pool).await;
+    let mut tx = begun.tx().clone();
     for row in rows {
         tx.enqueue(row).await.unwrap();
     }
-    P::Pool::commit(tx).await.unwrap();
-    pool.give_back(lease);
+    begun.commit().await.unwrap();
 }
 
 async fn left<P: Place>(place: &P) -> usize {
@@ -95,15 +94,14 @@ async fn after_the_commit_it_is_submitted_at_once<P: Place>(place: P) {
     let handle: OutboxHandle = outbox.handle();
     let mut times = Vec::new();
     for no in 0..20 {
-        let mut lease = pool.lease().await.unwrap();
-        let mut tx = pool.begin(&mut lease).await.unwrap();
+        let begun = begin(&pool).await;
+        let mut tx = begun.tx().clone();
         let id = format!("order-{no}");
         let token = handle.enqueue(&mut tx, &row(&id)).await.unwrap();
-        P::write(&mut tx, &id).await.unwrap();
+        P::write(&tx, &id).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
         assert!(!seen(&ids).contains(&id), "before the commit");
-        P::Pool::commit(tx).await.unwrap();
-        pool.give_back(lease);
+        begun.commit().await.unwrap();
         token.committed();
         times.push(until("submitted", async || seen(&ids).contains(&id)).await);
     }
@@ -120,8 +118,8 @@ async fn after_the_commit_it_is_submitted_at_once<P: Place>(place: P) {
 async fn a_token_dropped_before_the_commit_wakes_it_too<P: Place>(place: P) {
     let (pool, ids) = (place.pool(3).await, Seen::default());
     let outbox = Outbox::start(pool.clone(), noting(&ids), options(NEVER));
-    let mut lease = pool.lease().await.unwrap();
-    let mut tx = pool.begin(&mut lease).await.unwrap();
+    let begun = begin(&pool).await;
+    let mut tx = begun.tx().clone();
     drop(
         outbox
             .handle()
@@ -131,8 +129,7 @@ async fn a_token_dropped_before_the_commit_wakes_it_too<P: Place>(place: P) {
     );
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(seen(&ids).len(), 0);
-    P::Pool::commit(tx).await.unwrap();
-    pool.give_back(lease);
+    begun.commit().await.unwrap();
     let took = until("submitted", async || seen(&ids).len() == 1).await;
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
@@ -145,18 +142,18 @@ async fn after_a_rollback_nothing_is_submitted<P: Place>(place: P) {
         options(Duration::from_millis(20)),
     );
     for round in 0..3 {
-        let mut lease = pool.lease().await.unwrap();
-        let mut tx = pool.begin(&mut lease).await.unwrap();
+        let begun = begin(&pool).await;
+        let mut tx = begun.tx().clone();
         let token = outbox
             .handle()
             .enqueue(&mut tx, &row("order-1"))
             .await
             .unwrap();
         match round {
-            0 => drop(tx),
-            1 => P::Pool::roll_back(tx).await.unwrap(),
+            0 => drop(begun),
+            1 => begun.roll_back().await.unwrap(),
             _ => {
-                drop(tx);
+                drop(begun);
                 token.rolled_back();
                 continue;
             }
@@ -199,6 +196,10 @@ impl<S: OutboxStore> OutboxStore for Ending<S> {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Waiting>, LocalError>> + Send {
         self.0.waiting(after, limit)
+    }
+
+    fn claim(&self, position: Position) -> impl Future<Output = Result<bool, LocalError>> + Send {
+        self.0.claim(position)
     }
 
     fn remove(&self, _: Position) -> impl Future<Output = Result<(), LocalError>> + Send {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use settled::local::{self, LocalPool};
+use settled::transaction::{Begun, Error, Transactions, Tx};
 use settled_test_servers::{MariaDb, NoServer, Postgres, skip};
 
 use crate::proxy::Proxy;
@@ -20,7 +21,7 @@ pub(crate) trait Place: Sized + Send + Sync + 'static {
     async fn pool(&self, connections: u32) -> Self::Pool;
     /// The business write.
     fn write(
-        transaction: &mut <Self::Pool as LocalPool>::Transaction<'_>,
+        transaction: &Tx<Self::Pool>,
         what: &str,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
     /// Some statement outside of any transaction, on whatever connection the pool gives.
@@ -34,6 +35,16 @@ pub(crate) trait Place: Sized + Send + Sync + 'static {
     async fn business(&self) -> Vec<String> {
         self.select("SELECT what FROM business").await
     }
+}
+
+/// The transactions of a pool.
+pub(crate) fn books<P: LocalPool>(pool: &P) -> Transactions<P> {
+    Transactions::new(pool.clone())
+}
+
+/// A transaction that is ended by hand.
+pub(crate) async fn begin<P: LocalPool>(pool: &P) -> Begun<P> {
+    books(pool).required().begin().await.unwrap()
 }
 
 /// Runs a test, or says that it cannot run.
@@ -116,13 +127,10 @@ impl Place for SqlxSqlite {
             .unwrap()
     }
 
-    async fn write(
-        transaction: &mut <Self::Pool as LocalPool>::Transaction<'_>,
-        what: &str,
-    ) -> Result<(), Failure> {
+    async fn write(transaction: &Tx<Self::Pool>, what: &str) -> Result<(), Failure> {
         sqlx::query("INSERT INTO business (what) VALUES (?1)")
             .bind(what)
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await?;
         Ok(())
     }
@@ -234,13 +242,10 @@ impl Place for SqlxPostgres {
             .unwrap()
     }
 
-    async fn write(
-        transaction: &mut <Self::Pool as LocalPool>::Transaction<'_>,
-        what: &str,
-    ) -> Result<(), Failure> {
+    async fn write(transaction: &Tx<Self::Pool>, what: &str) -> Result<(), Failure> {
         sqlx::query("INSERT INTO business (what) VALUES ($1)")
             .bind(what)
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await?;
         Ok(())
     }
@@ -277,12 +282,12 @@ impl Place for TokioPostgres {
             .unwrap()
     }
 
-    async fn write(
-        transaction: &mut <Self::Pool as LocalPool>::Transaction<'_>,
-        what: &str,
-    ) -> Result<(), Failure> {
+    async fn write(transaction: &Tx<Self::Pool>, what: &str) -> Result<(), Failure> {
+        let sql = "INSERT INTO business (what) VALUES ($1)";
         transaction
-            .execute("INSERT INTO business (what) VALUES ($1)", &[&what])
+            .with(async |client: &mut deadpool_postgres::Object| {
+                client.execute(sql, &[&what]).await.map_err(Error::from)
+            })
             .await?;
         Ok(())
     }
@@ -348,13 +353,10 @@ impl Place for SqlxMySql {
             .unwrap()
     }
 
-    async fn write(
-        transaction: &mut <Self::Pool as LocalPool>::Transaction<'_>,
-        what: &str,
-    ) -> Result<(), Failure> {
+    async fn write(transaction: &Tx<Self::Pool>, what: &str) -> Result<(), Failure> {
         sqlx::query("INSERT INTO business (what) VALUES (?)")
             .bind(what)
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await?;
         Ok(())
     }

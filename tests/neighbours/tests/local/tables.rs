@@ -6,7 +6,7 @@ use settled::local::{self, LocalError, LocalPool, LocalTransaction, OnceError};
 use settled::protocol::Json;
 
 use crate::each;
-use crate::places::{Failure, Place, SqlxPostgres};
+use crate::places::{Failure, Place, SqlxPostgres, begin, books};
 
 each!(
     they_are_made_once_by_however_many,
@@ -40,16 +40,17 @@ async fn they_are_made_once_by_however_many<P: Place>(place: P) {
 
 async fn they_are_missed_with_the_remedy<P: Place>(place: P) {
     let pool = place.pool(1).await;
+    let books = books(&pool);
     drop_tables::<P>(&pool).await;
-    let done = local::once(&pool, "a/b/action", async |_| Ok::<u32, Failure>(1)).await;
+    let done = local::once(&books, "a/b/action", async |_| Ok::<u32, Failure>(1)).await;
     let error = done.unwrap_err();
     assert!(
         matches!(error, OnceError::Local(LocalError::NoTables(_))),
         "{error:?}"
     );
     assert!(error.to_string().contains("create_tables"), "{error}");
-    let mut lease = pool.lease().await.unwrap();
-    let mut tx = pool.begin(&mut lease).await.unwrap();
+    let begun = begin(&pool).await;
+    let mut tx = begun.tx().clone();
     let error = tx.record("a/b/action", &Json::null()).await.unwrap_err();
     assert!(matches!(error, LocalError::NoTables(_)), "{error:?}");
 }
@@ -66,13 +67,13 @@ async fn newer_ones_are_refused<P: Place>(place: P) {
 
 async fn old_records_are_removed_in_pieces<P: Place>(place: P) {
     let pool = place.pool(1).await;
-    let mut lease = pool.lease().await.unwrap();
-    let mut tx = pool.begin(&mut lease).await.unwrap();
+    let books = books(&pool);
+    let begun = begin(&pool).await;
+    let mut tx = begun.tx().clone();
     for no in 0..1_100 {
         tx.record(&format!("{no}"), &Json::null()).await.unwrap();
     }
-    P::Pool::commit(tx).await.unwrap();
-    pool.give_back(lease);
+    begun.commit().await.unwrap();
     assert_eq!(
         local::prune(&pool, Duration::from_hours(1)).await.unwrap(),
         0
@@ -88,7 +89,7 @@ async fn old_records_are_removed_in_pieces<P: Place>(place: P) {
     P::write_alone(&pool, old).await;
     for no in 0..5 {
         let key = format!("new/{no}");
-        local::once(&pool, &key, async |_| Ok::<u32, Failure>(no))
+        local::once(&books, &key, async |_| Ok::<u32, Failure>(no))
             .await
             .unwrap();
     }
@@ -114,8 +115,9 @@ fn they_may_have_a_schema_of_their_own() {
             drop_tables::<SqlxPostgres>(&public).await;
             SqlxPostgres::write_alone(&public, "CREATE SCHEMA own").await;
             let pool = place.pool_in_schema("own,public").await;
+            let books = books(&pool);
             local::create_tables(&pool).await.unwrap();
-            local::once(&pool, "a/b/action", async |tx| {
+            local::once(&books, "a/b/action", async |tx| {
                 SqlxPostgres::write(tx, "x").await?;
                 Ok::<u32, Failure>(1)
             })

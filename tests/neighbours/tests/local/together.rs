@@ -11,13 +11,14 @@ use sea_orm::{ConnectionTrait, SqlxSqliteConnector, Statement};
 use settled::journal::{Journal, SqliteJournal};
 use settled::local::{self, Outbox, OutboxHandle, OutboxOptions, OutboxRow, SubmitError};
 use settled::protocol::Json;
+use settled::transaction::Transactions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::places::{Place, SqlxSqlite};
 
 #[derive(Clone)]
 struct Service {
-    pool: sqlx::SqlitePool,
+    books: Transactions<sqlx::SqlitePool>,
     outbox: OutboxHandle,
 }
 
@@ -27,11 +28,10 @@ async fn order(
     Path(id): Path<String>,
 ) -> Result<String, (StatusCode, String)> {
     let key = format!("{id}/order/action");
-    let mut token = None;
-    let taken = local::once(&service.pool, &key, async |tx| {
+    let taken = local::once(&service.books, &key, async |tx| {
         let done = sqlx::query("INSERT INTO business (what) VALUES (?1)")
             .bind(&id)
-            .execute(&mut **tx)
+            .execute(tx)
             .await
             .map_err(|error| error.to_string())?;
         if id.contains("bad") {
@@ -42,14 +42,11 @@ async fn order(
             document: Json::parse(r#"{"name": "create-order", "input": {}}"#)
                 .map_err(|error| error.to_string())?,
         };
-        let pending = service.outbox.enqueue(tx, &row).await;
-        token = Some(pending.map_err(|error| error.to_string())?);
+        let put = service.outbox.enqueue_in(tx, &row).await;
+        put.map_err(|error| error.to_string())?;
         Ok(done.last_insert_rowid())
     })
     .await;
-    if let Some(token) = token {
-        token.committed();
-    }
     taken
         .map(|row| row.to_string())
         .map_err(|error| (StatusCode::CONFLICT, error.to_string()))
@@ -85,7 +82,7 @@ fn all_of_them_share_one_file() {
         let journal = SqliteJournal::open_within(place.path()).unwrap();
 
         let service = Service {
-            pool: pool.clone(),
+            books: Transactions::new(pool.clone()),
             outbox: outbox.handle(),
         };
         let app = Router::new()

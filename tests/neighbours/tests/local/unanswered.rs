@@ -5,7 +5,7 @@ use std::time::Duration;
 use settled::local::{self, OnceError};
 
 use crate::each_wire;
-use crate::places::{Failure, Place, SqlxSqlite};
+use crate::places::{Failure, Place, SqlxSqlite, books};
 use crate::proxy::Cut;
 
 const KEY: &str = "order-1001/stock/action";
@@ -15,6 +15,7 @@ each_wire!(a_commit_that_got_no_answer_is_found_out);
 async fn a_commit_that_got_no_answer_is_found_out<P: Place>(place: P) {
     let proxy = place.proxy().unwrap();
     let pool = place.pool(3).await;
+    let books = books(&pool);
     let cuts = [
         Cut::Before,
         Cut::After,
@@ -23,7 +24,7 @@ async fn a_commit_that_got_no_answer_is_found_out<P: Place>(place: P) {
     for (round, cut) in cuts.into_iter().enumerate() {
         let key = format!("{KEY}/{round}");
         proxy.cut(cut);
-        let done = local::once(&pool, &key, async |tx| {
+        let done = local::once(&books, &key, async |tx| {
             P::write(tx, &key).await?;
             Ok::<_, Failure>(round)
         })
@@ -42,7 +43,7 @@ async fn a_commit_that_got_no_answer_is_found_out<P: Place>(place: P) {
             }
             (cut, done) => panic!("{cut:?}: {done:?}, and the row is there: {there}"),
         }
-        let again = local::once(&pool, &key, async |tx| {
+        let again = local::once(&books, &key, async |tx| {
             P::write(tx, &key).await?;
             Ok::<_, Failure>(round)
         });
@@ -64,11 +65,12 @@ async fn a_commit_that_got_no_answer_is_found_out<P: Place>(place: P) {
 fn a_commit_that_sqlite_refuses_is_found_out() {
     crate::places::run("unanswered.sqlite", async |place: SqlxSqlite| {
         let pool = place.pool(2).await;
+        let books = books(&pool);
         let tables = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
              CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED);";
         SqlxSqlite::write_alone(&pool, tables).await;
         for (parent, fits) in [(1, false), (2, true)] {
-            let done = local::once(&pool, KEY, async |tx| {
+            let done = local::once(&books, KEY, async |tx| {
                 for sql in [
                     "INSERT INTO parent VALUES (2)",
                     "INSERT INTO child VALUES (?1)",
@@ -79,7 +81,7 @@ fn a_commit_that_sqlite_refuses_is_found_out() {
                     } else {
                         query
                     };
-                    query.execute(&mut **tx).await?;
+                    query.execute(tx).await?;
                 }
                 Ok::<_, Failure>(parent)
             })

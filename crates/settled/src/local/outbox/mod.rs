@@ -7,6 +7,9 @@
 //! refused for good is set aside with the reason in its column `error`, where a person finds it; it is
 //! never lost and holds nobody up.
 //!
+//! A row may be held for a time: it is an operation's start record, and is submitted only if whoever made
+//! it has not taken it back by then.
+//!
 //! It never submits what was not committed, and it never counts on being woken: a look every second
 //! finds what another process wrote, or what was committed as this one ended.
 
@@ -17,13 +20,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use settled_transaction::Tx;
 use tokio::task::JoinHandle;
 
 use self::run::Run;
 use self::wakes::Wakes;
 use super::error::LocalError;
 use super::row::{OutboxRow, Position};
-use super::traits::{Boxed, LocalTransaction};
+use super::traits::{Boxed, LocalPool, LocalTransaction};
 
 /// A row that waits in the outbox, as it stands in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,22 +38,26 @@ pub struct Waiting {
     pub id: String,
     /// The submission's text.
     pub document: String,
+    /// Whether it was held until now: it must be claimed before it is submitted.
+    pub held: bool,
 }
 
 impl Waiting {
     /// A row of the statement `WAITING`.
-    pub fn new((position, id, document): (i64, String, String)) -> Self {
+    pub fn new((position, id, document, held): (i64, String, String, i64)) -> Self {
         Self {
             position: Position(position),
             id,
             document,
+            held: held != 0,
         }
     }
 }
 
 /// Where an outbox's rows are: the service's pool.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
-    /// The rows after a position that are committed and not set aside, in order, `limit` at most.
+    /// The rows after a position that are committed, not set aside, and not held any longer, in order,
+    /// `limit` at most.
     ///
     /// # Errors
     /// What the driver says.
@@ -58,6 +66,13 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         after: Position,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Waiting>, LocalError>> + Send;
+
+    /// Claims a row that was held for long enough: whoever holds it can take it back no more. False
+    /// where it was taken back, or is held again.
+    ///
+    /// # Errors
+    /// What the driver says.
+    fn claim(&self, position: Position) -> impl Future<Output = Result<bool, LocalError>> + Send;
 
     /// Removes a row; one that is gone already is no error.
     ///
@@ -186,6 +201,29 @@ impl OutboxHandle {
             let position = transaction.enqueue(row).await?;
             Ok(self.pending(position))
         })
+    }
+
+    /// Puts a saga into the outbox as a part of a transaction, and wakes the reader when that has
+    /// committed.
+    ///
+    /// # Errors
+    /// As [`LocalTransaction::enqueue`].
+    pub async fn enqueue_in<P: LocalPool>(
+        &self,
+        tx: &Tx<P>,
+        row: &OutboxRow,
+    ) -> Result<Position, LocalError> {
+        let position = P::enqueue(tx, row).await?;
+        let wakes = self.clone();
+        let told = tx.after_commit(move || async move {
+            wakes.pending(position).committed();
+            Ok(())
+        });
+        if told.is_err() {
+            // Hooks are switched off: it looks for the row for a while.
+            drop(self.pending(position));
+        }
+        Ok(position)
     }
 
     /// The token of a row that was put there by other means.

@@ -113,6 +113,9 @@ impl<S: OutboxStore, F: Submit> Run<S, F> {
                 }
                 after = waiting.position;
                 self.awaited.remove(&waiting.position);
+                if waiting.held && !self.store.claim(waiting.position).await? {
+                    continue;
+                }
                 let done = match Json::parse(&waiting.document) {
                     Ok(document) => {
                         let id = waiting.id.clone();
