@@ -10,6 +10,7 @@
 mod blocking;
 mod dropped;
 mod once;
+mod operations;
 mod outbox;
 mod places;
 mod proxy;
