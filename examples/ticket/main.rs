@@ -11,8 +11,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use settled::transaction::Tx;
 use settled::{Call, CallError, Failure, RunError, Saga, Settled};
 use settled_examples::{Outcome, holds};
+use sqlx::SqlitePool;
 use world::{Trouble, World, make_databases};
 
 const SEATS: u32 = 5;
@@ -41,23 +43,33 @@ async fn buy(saga: Saga<World>, buyer: String) -> Result<u32, Failure> {
     saga.step("seat")
         .input(&buyer)
         .action(async |call: Call<World>, buyer: String| {
-            call.state().railway(call.key(), |tx| {
-                let left: u32 = tx.query_row("SELECT seats FROM train", [], |row| row.get(0))?;
+            let world = call.state();
+            let take = async |tx: &Tx<SqlitePool>| {
+                let left: u32 = sqlx::query_scalar("SELECT seats FROM train")
+                    .fetch_one(tx)
+                    .await?;
                 if left == 0 {
                     return Err(Trouble::No("sold out"));
                 }
                 // Check and decrement are one local transaction: ending here, neither happened.
-                call.state().passes(&buyer, "checked");
-                tx.execute("UPDATE train SET seats = seats - 1", [])?;
+                world.passes(&buyer, "checked");
+                sqlx::query("UPDATE train SET seats = seats - 1")
+                    .execute(tx)
+                    .await?;
                 Ok(left)
-            })?;
-            call.state().passes(&buyer, "seat taken");
+            };
+            world.railway(call.key(), take).await?;
+            world.passes(&buyer, "seat taken");
             Ok::<_, CallError>(())
         })
         .compensation(async |call, _buyer, ()| {
-            call.state().railway(call.key(), |tx| {
-                Ok(tx.execute("UPDATE train SET seats = seats + 1", [])? as u32)
-            })?;
+            let give_back = async |tx: &Tx<SqlitePool>| {
+                sqlx::query("UPDATE train SET seats = seats + 1")
+                    .execute(tx)
+                    .await?;
+                Ok(1)
+            };
+            call.state().railway(call.key(), give_back).await?;
             Ok::<_, CallError>(())
         })
         .await?;
@@ -77,10 +89,12 @@ async fn buy(saga: Saga<World>, buyer: String) -> Result<u32, Failure> {
         .step("issue")
         .input(&buyer)
         .action(async |call: Call<World>, buyer: String| {
-            let number = call.state().railway(call.key(), |tx| {
-                tx.execute("INSERT INTO ticket (buyer) VALUES (?)", [&buyer])?;
-                Ok(tx.last_insert_rowid() as u32)
-            })?;
+            let issue = async |tx: &Tx<SqlitePool>| {
+                let sql = "INSERT INTO ticket (buyer) VALUES (?)";
+                let issued = sqlx::query(sql).bind(&buyer).execute(tx).await?;
+                Ok(issued.last_insert_rowid() as u32)
+            };
+            let number = call.state().railway(call.key(), issue).await?;
             call.state().passes(&buyer, "issued");
             Ok::<_, CallError>(number)
         })

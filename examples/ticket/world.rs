@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 use settled::CallError;
 use settled::local::{self, OnceError};
+use settled::transaction::{Transactions, Tx};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use settled_examples::Outcome;
 
@@ -14,29 +17,29 @@ use super::PRICE;
 /// What the steps are given.
 #[derive(Clone)]
 pub(crate) struct World {
-    railway: Arc<Mutex<Connection>>,
+    railway: Transactions<SqlitePool>,
     bank: Arc<Mutex<Bank>>,
     crash: Arc<[String]>,
 }
 
 impl World {
     pub(crate) fn open(folder: &Path, crash: &[String]) -> rusqlite::Result<Self> {
+        let railway = SqliteConnectOptions::new().filename(folder.join("railway.db"));
         let bank = Bank(Connection::open(folder.join("bank.db"))?);
         Ok(Self {
-            railway: Arc::new(Mutex::new(Connection::open(folder.join("railway.db"))?)),
+            railway: Transactions::new(SqlitePool::connect_lazy_with(railway)),
             bank: Arc::new(Mutex::new(bank)),
             crash: crash.into(),
         })
     }
 
     /// Something that happens once for each key: it and its record are one transaction.
-    pub(crate) fn railway(
-        &self,
-        key: &str,
-        work: impl FnOnce(&Transaction<'_>) -> Result<u32, Trouble>,
-    ) -> Result<u32, Trouble> {
-        let mut database = self.railway.lock().unwrap_or_else(PoisonError::into_inner);
-        local::rusqlite::once(&mut database, key, work).map_err(|error| match error {
+    pub(crate) async fn railway<F>(&self, key: &str, work: F) -> Result<u32, Trouble>
+    where
+        F: AsyncFnOnce(&Tx<SqlitePool>) -> Result<u32, Trouble>,
+    {
+        let done = local::once(&self.railway, key, work).await;
+        done.map_err(|error| match error {
             OnceError::Work(trouble) => trouble,
             OnceError::Local(error) => Trouble::Database(error.to_string()),
             OnceError::Unknown { why, .. } => Trouble::Database(why),
@@ -84,6 +87,12 @@ pub(crate) enum Trouble {
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
         Self::Database(error.to_string())
     }
 }

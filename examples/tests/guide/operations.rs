@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use settled::local::{self, OutboxOptions};
-use settled::{Call, CallError, OnRefusal, Operation, OperationPolicy, Settled};
+use settled::local::{self, OperationOptions, OutboxOptions};
+use settled::transaction::{Error, Transactions};
+use settled::{Call, CallError, OnRefusal, Operation, OperationPolicy, Operations, Settled};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 
 struct Shelve;
 
@@ -113,6 +116,28 @@ async fn with_the_write(settled: &Settled, path: &Path) -> Result<(), Box<dyn st
     Ok(())
 }
 
+/// The business action around the call: what it writes commits together with the operation's result.
+async fn sell(
+    books: &Transactions<SqlitePool>,
+    operations: &Operations<SqlitePool>,
+    platform: &Platform,
+) -> Result<(), Error> {
+    // On SQLite the start record comes before the transaction's first write.
+    let scope = books.required().deferred();
+    scope
+        .run(async |tx| {
+            let listing: String = operations
+                .start("shelve", "lamp")
+                .number("shelve-4713")
+                .perform(async |key| platform.auto_shelve(key, "lamp").await)
+                .await?;
+            let sql = "UPDATE goods SET listing = ? WHERE name = 'lamp'";
+            sqlx::query(sql).bind(listing).execute(tx).await?;
+            Ok(())
+        })
+        .await
+}
+
 fn database(path: &Path) -> Connection {
     let mut database = Connection::open(path).expect("a database can be opened");
     local::rusqlite::create_tables(&mut database).expect("tables can be made");
@@ -173,6 +198,46 @@ async fn a_saga_is_started_with_the_write() {
     tokio::time::timeout(Duration::from_secs(20), shelved)
         .await
         .unwrap();
+    outbox.stop().await;
+    settled.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_call_within_a_transaction_is_settled_when_its_answer_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let shop = Shop {
+        platform: Platform::default(),
+        database: Arc::new(Mutex::new(database(&path))),
+    };
+    let settled = Settled::with_state(shop.clone())
+        .journal(folder.path().join("settled.db"))
+        .operation("shelve", Shelve)
+        .start()
+        .unwrap();
+    let options = SqliteConnectOptions::new().filename(&path);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let books = Transactions::new(pool.clone());
+    let outbox = settled.outbox(pool, OutboxOptions::default());
+    let operations = settled.operations(&books, &outbox, OperationOptions::default());
+    let error = sell(&books, &operations, &shop.platform).await.unwrap_err();
+    assert!(error.to_string().contains("is not known"), "{error}");
+    let recorded = async {
+        loop {
+            let sql = "SELECT listing FROM goods";
+            let listing: Option<String> = sqlx::query_scalar(sql).fetch_one(&books).await.unwrap();
+            match listing {
+                Some(listing) => return listing,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let listing = tokio::time::timeout(Duration::from_secs(30), recorded);
+    assert_eq!(listing.await.unwrap(), "listing-1");
+    assert_eq!(
+        *shop.platform.0.lock().unwrap(),
+        ["shelve-4713/call/action"]
+    );
     outbox.stop().await;
     settled.shutdown(Duration::from_secs(1)).await;
 }

@@ -171,8 +171,9 @@ async fn service<P: Place>(place: P, mood: Mood, grace: Duration) -> Service<P> 
         ..OutboxOptions::default()
     };
     let outbox = settled.outbox(pool, options);
+    let limit = if grace == LONG { 10_000 } else { 300 };
     let options = OperationOptions {
-        limit: Duration::from_millis(300),
+        limit: Duration::from_millis(limit),
         grace,
     };
     Service {
