@@ -3,6 +3,8 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, DatabaseConnection, FromQueryResult, Set, SqlxSqliteConnector};
+use settled_test_servers::{MariaDb, NoServer, Postgres, skip};
+use settled_transaction::driver::Driver;
 use settled_transaction::{Error, Transactions, Tx};
 use settled_transaction_tests::books::pool;
 use sqlx::SqlitePool;
@@ -137,15 +139,16 @@ struct Count {
     number: i64,
 }
 
+/// A repository that is handed what it always was.
+async fn sell(to: &impl ConnectionTrait, holder: &str) -> Result<u64, DbErr> {
+    of(holder).insert(to).await?;
+    let sql = "INSERT INTO entry VALUES ('unprepared')";
+    Ok(to.execute_unprepared(sql).await?.rows_affected())
+}
+
 #[tokio::test]
 async fn the_manager_is_a_connection_to_what_is_around() {
     let (_folder, database, tickets) = office().await;
-    /// A repository that is handed what it always was.
-    async fn sell(to: &impl ConnectionTrait, holder: &str) -> Result<u64, DbErr> {
-        of(holder).insert(to).await?;
-        let sql = "INSERT INTO entry VALUES ('unprepared')";
-        Ok(to.execute_unprepared(sql).await?.rows_affected())
-    }
     let done: Result<(), DbErr> = tickets
         .required()
         .run(async |_| {
@@ -277,4 +280,91 @@ async fn its_future_may_move_between_threads() {
     });
     assert!(done.await.unwrap().unwrap());
     assert_eq!(stored(&database).await, ["A"]);
+}
+
+/// What holds on every database; says whether a hidden error was found out.
+async fn behaves<P>(tickets: &Transactions<P>, create: &str) -> bool
+where
+    P: Driver,
+    Tx<P>: ConnectionTrait,
+    Transactions<P>: ConnectionTrait,
+{
+    tickets.execute_unprepared(create).await.unwrap();
+    let stored = async || {
+        let found = Ticket::find().all(tickets).await.unwrap();
+        let holders: Vec<_> = found.into_iter().map(|ticket| ticket.holder).collect();
+        holders.join(" ")
+    };
+    let done: Result<(), DbErr> = tickets
+        .required()
+        .run(async |tx| {
+            let ticket = of("A").insert(tx).await?;
+            assert_eq!(ticket.price, Some(1 << 40));
+            let part: Result<(), DbErr> = tx
+                .nested()
+                .run(async |tx| {
+                    of("B").insert(tx).await?;
+                    Err(DbErr::Custom("no".to_owned()))
+                })
+                .await;
+            assert!(part.is_err());
+            assert_eq!(stored().await, "A");
+            Ok(())
+        })
+        .await;
+    done.unwrap();
+    assert_eq!(stored().await, "A");
+    let done: Result<(), DbErr> = tickets
+        .required()
+        .run(async |tx| {
+            of("C").insert(tx).await?;
+            let _hidden = of("A").insert(tx).await;
+            Ok(())
+        })
+        .await;
+    let Err(error) = done else {
+        assert_eq!(stored().await, "A C");
+        return false;
+    };
+    assert!(
+        matches!(
+            Error::within_orm(&error),
+            Some(Error::UnexpectedRollback { .. })
+        ),
+        "{error:?}"
+    );
+    assert_eq!(stored().await, "A");
+    true
+}
+
+/// The server, unless it is not installed.
+fn unless_missing<S>(started: Result<S, NoServer>, test: &str) -> Option<S> {
+    match started {
+        Ok(server) => Some(server),
+        Err(NoServer::NotInstalled(why)) => {
+            skip(test, &why);
+            None
+        }
+        Err(broken) => panic!("{broken:?}"),
+    }
+}
+
+#[tokio::test]
+async fn on_postgres() {
+    if let Some(server) = unless_missing(Postgres::start(), "orm.on_postgres") {
+        let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+        let create = "CREATE TABLE ticket \
+            (id SERIAL PRIMARY KEY, holder TEXT NOT NULL UNIQUE, price BIGINT)";
+        assert!(behaves(&Transactions::new(pool), create).await);
+    }
+}
+
+#[tokio::test]
+async fn on_mariadb() {
+    if let Some(server) = unless_missing(MariaDb::start(), "orm.on_mariadb") {
+        let pool = sqlx::MySqlPool::connect(&server.url()).await.unwrap();
+        let create = "CREATE TABLE ticket (id INT PRIMARY KEY AUTO_INCREMENT, \
+            holder VARCHAR(100) NOT NULL UNIQUE, price BIGINT) ENGINE = InnoDB";
+        assert!(!behaves(&Transactions::new(pool), create).await);
+    }
 }
