@@ -98,8 +98,58 @@ pub use hooks::{Hook, HookFuture, HookPhase};
 pub use manager::Transactions;
 pub use mark::{Cause, Mark};
 pub use propagation::Propagation;
+#[doc(hidden)]
+pub use results::Returned;
 pub use results::{OnError, OnValue, Rules, Then, Verdict};
 pub use scope::{Begun, Scope};
+/// Runs an async function in a transaction: its body is that of a scope.
+///
+/// It is sugar for `manager.scope().….run(async |tx| …)`, and nothing else. A function that calls another
+/// one of the same type enters that one's scope too: there is no proxy that it could pass by.
+///
+/// ```
+/// # #[cfg(feature = "sqlx-sqlite")] mod example {
+/// use settled_transaction::{Error, Transactions, transactional};
+/// use sqlx::SqlitePool;
+///
+/// struct Shop {
+///     books: Transactions<SqlitePool>,
+/// }
+///
+/// impl Shop {
+///     /// The body works with what is around it.
+///     #[transactional(self.books, timeout = "2s")]
+///     async fn sell(&self, what: &str) -> Result<(), Error> {
+///         sqlx::query("INSERT INTO sale VALUES (?)").bind(what).execute(&self.books).await?;
+///         self.note("sold").await
+///     }
+///
+///     /// The body is handed the transaction.
+///     #[transactional(self.books, requires_new, tx)]
+///     async fn note(&self, what: &str) -> Result<(), Error> {
+///         sqlx::query("INSERT INTO note VALUES (?)").bind(what).execute(tx).await?;
+///         Ok(())
+///     }
+/// }
+/// # }
+/// ```
+///
+/// The first argument is what has a `scope()`: [`Transactions`], or a [`Tx`]. The function returns a
+/// `Result` whose error is made `From<Error>`. After the first argument may stand:
+///
+/// | | |
+/// | --- | --- |
+/// | `required`, `supports`, `mandatory`, `requires_new`, `not_supported`, `never`, `nested` | the [`Propagation`]; without, `required` |
+/// | `isolation = serializable` | `read_uncommitted`, `read_committed`, `repeatable_read`, `serializable` |
+/// | `read_only` | see [`Scope::read_only`] |
+/// | `timeout = "2s"` | a number with `ms`, `s` or `m` |
+/// | `name = "…"` | without, the function's name |
+/// | `deferred` | see [`Definition::deferred`] |
+/// | `commit_on = …`, `roll_back_on = …` | a closure or function of the error, see [`Scope::commit_on`]; the order counts |
+/// | `roll_back_on_value = …` | the same of the value |
+/// | `tx`, `tx = …` | the body is handed the [`Tx`] by this name |
+#[cfg(feature = "macros")]
+pub use settled_transaction_macros::transactional;
 #[cfg(any(
     feature = "sqlx-mysql",
     feature = "sqlx-postgres",

@@ -3,6 +3,20 @@
 //! Without a rule, `Ok` commits and `Err` rolls back. There is no inheritance between types to go by:
 //! the first rule that says something counts, in the order in which they were given.
 
+/// The two types of a result, for the attribute, which knows the whole type only.
+#[doc(hidden)]
+pub trait Returned {
+    /// The value's.
+    type Value;
+    /// The error's.
+    type Error;
+}
+
+impl<T, E> Returned for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
 /// What a rule says of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

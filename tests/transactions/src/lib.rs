@@ -1,1 +1,3 @@
 //! Tests of the transaction crate on real databases.
+
+pub mod books;

@@ -47,7 +47,7 @@ pub(super) fn code(error: &sqlx::Error) -> String {
     }
 }
 
-fn is_retryable(error: &sqlx::Error) -> bool {
+pub(super) fn is_retryable(error: &sqlx::Error) -> bool {
     let code = code(error);
     // SQLite: busy, and busy for its snapshot; locked within one cache.
     let is_busy = ["5", "261", "517", "6", "262"].contains(&code.as_str());

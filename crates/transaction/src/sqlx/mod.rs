@@ -29,6 +29,8 @@ mod error;
 mod executor;
 #[cfg(feature = "sqlx-mysql")]
 mod mysql;
+#[cfg(feature = "sea-orm")]
+mod orm;
 #[cfg(feature = "sqlx-postgres")]
 mod postgres;
 #[cfg(feature = "sqlx-sqlite")]
