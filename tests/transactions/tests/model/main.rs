@@ -11,11 +11,12 @@ mod model;
 mod notes;
 mod program;
 mod real;
+mod reduce;
 
-use std::future::Future;
+use std::cell::RefCell;
 use std::time::Instant;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use settled_test_servers::{MariaDb, NoServer, Postgres, skip};
 
 use crate::backends::Backend;
@@ -46,35 +47,36 @@ where
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let mut number = 0;
-    let mut current: Option<(W, D)> = None;
-    let began = Instant::now();
-    let current = std::cell::RefCell::new((&mut current, &mut number));
-    let done = runner.run(&generate::programs(), |program| {
-        let mut current = current.borrow_mut();
-        let (current, number) = &mut *current;
-        **number += 1;
-        let number = **number;
-        block_on(&runtime, async {
+    let worlds = RefCell::new((None, 0));
+    let check = |program: &Program| {
+        runtime.block_on(async {
+            let mut worlds = worlds.borrow_mut();
+            let (current, number): &mut (Option<(W, D)>, i64) = &mut worlds;
+            *number += 1;
             let (keep, pool) = match current.take() {
                 Some(current) => current,
                 None => world().await,
             };
-            let result = one(&pool, &program, number).await;
-            if result.is_ok() {
-                **current = Some((keep, pool));
+            let checked = one(&pool, program, *number).await;
+            if checked.is_ok() {
+                *current = Some((keep, pool));
             }
-            result
+            checked
         })
+    };
+    let began = Instant::now();
+    let done = runner.run(&generate::programs(), |program| {
+        check(&program).map_err(TestCaseError::fail)
     });
-    if let Err(error) = done {
-        panic!("SETTLED_MODEL_SEED={seed}: {error}");
+    match done {
+        Ok(()) => println!("{cases} programs in {:?}", began.elapsed()),
+        Err(TestError::Abort(why)) => panic!("{why}"),
+        Err(TestError::Fail(_, program)) => {
+            let program = reduce::reduce(program, |program| check(program).is_err());
+            let why = check(&program).err().unwrap_or_default();
+            panic!("SETTLED_MODEL_SEED={seed}\n  {program:?}{why}");
+        }
     }
-    println!("{cases} programs in {:?}", began.elapsed());
-}
-
-fn block_on<T>(runtime: &tokio::runtime::Runtime, work: impl Future<Output = T>) -> T {
-    runtime.block_on(work)
 }
 
 fn fresh_seed() -> u64 {
@@ -84,7 +86,7 @@ fn fresh_seed() -> u64 {
         .finish()
 }
 
-async fn one<D: Backend>(pool: &D, program: &Program, number: i64) -> Result<(), TestCaseError> {
+async fn one<D: Backend>(pool: &D, program: &Program, number: i64) -> Result<(), String> {
     let expected = model::expect(program, D::DATABASE);
     let mut seen = real::run(pool, program, number).await;
     seen.push(format!("rows: {:?}", pool.rows(number).await));
@@ -97,12 +99,12 @@ async fn one<D: Backend>(pool: &D, program: &Program, number: i64) -> Result<(),
         .take_while(|(a, b)| a == b)
         .count();
     let rest = |notes: &[String]| notes.get(same..).unwrap_or_default().join("\n    ");
-    Err(TestCaseError::fail(format!(
+    Err(format!(
         "\n  the same:\n    {}\n  expected:\n    {}\n  seen:\n    {}\n ",
         expected[..same].join("\n    "),
         rest(&expected),
         rest(&seen)
-    )))
+    ))
 }
 
 /// How many programs SQLite runs, unless told otherwise, and each of the servers.
