@@ -220,10 +220,9 @@ impl<D: Driver> Tx<D> {
         Ok(())
     }
 
-    /// Those made by hand are above the scope's own.
+    /// What another scope made by hand ended with that scope, or is for that one to go back to.
     fn check_own(&self, number: u32) -> Result<(), Error> {
-        let is_own = self.0.savepoint.is_none_or(|own| number > own);
-        if is_own && self.0.unit.state().is_by_hand(number) {
+        if self.0.unit.state().is_by_hand_of(self.0.number, number) {
             return Ok(());
         }
         Err(Error::NoSavepoint { number })
@@ -292,7 +291,7 @@ pub(crate) async fn make_savepoint<D: Driver>(
         statement.finish(Saw::Nothing).await;
         return Err(Error::Doomed { mark });
     }
-    let number = unit.state().make_savepoint(by_hand);
+    let number = unit.state().make_savepoint(by_hand.then_some(frame.number));
     let guard = AbandonedUnlessDone::new(frame, number);
     let made = {
         let connection = statement.connection()?;
