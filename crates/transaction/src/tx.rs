@@ -214,10 +214,16 @@ impl<D: Driver> Tx<D> {
         self.check_own(savepoint)?;
         let mut statement = self.statement().await?;
         let guard = AbandonedUnlessDone::new(&self.0, savepoint);
-        self.0.unit.release(statement.lease()?, savepoint).await?;
+        let done = self.0.unit.release(statement.lease()?, savepoint).await;
         guard.done();
-        statement.finish(Saw::Nothing).await;
-        Ok(())
+        // Refused by a transaction that PostgreSQL has aborted, it stays, and so does what was done
+        // since: to undo that unasked would let the commit believe that all is well.
+        let saw = match &done {
+            Ok(()) => Saw::Nothing,
+            Err(error) => Saw::Failed(error.to_string()),
+        };
+        statement.finish(saw).await;
+        done
     }
 
     /// What another scope made by hand ended with that scope, or is for that one to go back to.
