@@ -71,9 +71,11 @@ where
     match done {
         Ok(()) => println!("{cases} programs in {:?}", began.elapsed()),
         Err(TestError::Abort(why)) => panic!("{why}"),
-        Err(TestError::Fail(_, program)) => {
+        Err(TestError::Fail(first, program)) => {
             let program = reduce::reduce(program, |program| check(program).is_err());
-            let why = check(&program).err().unwrap_or_default();
+            let why = check(&program).err().unwrap_or_else(|| {
+                format!("\n  fails at times; what was seen when it did:{first}")
+            });
             panic!("SETTLED_MODEL_SEED={seed}\n  {program:?}{why}");
         }
     }
