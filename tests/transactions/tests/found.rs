@@ -131,6 +131,22 @@ async fn a_hook_may_mark_a_scope_without_a_transaction() {
 }
 
 #[tokio::test]
+async fn a_connection_on_its_way_back_is_waited_for() {
+    let (_folder, books) = books().await;
+    let done = books.required().deferred().run(async |tx| {
+        // Of the four there are three left, used without the manager: when they are let go of, the pool
+        // tests them before anybody else may have them.
+        let mut plain = Vec::new();
+        for _ in 0..3 {
+            plain.push(books.pool().acquire().await.unwrap());
+        }
+        drop(plain);
+        tx.requires_new().run(async |tx| write(tx).await).await
+    });
+    done.await.unwrap();
+}
+
+#[tokio::test]
 async fn postgresql_keeps_what_a_refused_release_would_have_kept() {
     let server = match Postgres::start() {
         Ok(server) => server,
