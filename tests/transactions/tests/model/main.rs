@@ -110,8 +110,8 @@ async fn one<D: Backend>(pool: &D, program: &Program, number: i64) -> Result<(),
 }
 
 /// How many programs SQLite runs, unless told otherwise, and each of the servers.
-const PROGRAMS: u32 = 4_000;
-const PROGRAMS_OF_A_SERVER: u32 = 160;
+const PROGRAMS: u32 = 10_000;
+const PROGRAMS_OF_A_SERVER: u32 = 400;
 
 #[test]
 fn programs_come_to_what_the_model_says_on_sqlite() {
