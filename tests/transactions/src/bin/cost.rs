@@ -56,10 +56,10 @@ where
     B: AsyncFn() -> Result<Duration, Failed>,
     O: AsyncFn() -> Result<Duration, Failed>,
 {
-    // Whoever is first after the other may find things warm: each is first as often.
     let (mut bares, mut all, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     bare().await?;
     ours().await?;
+    // Whoever is first after the other may find things warm: each is first as often.
     for round in 0..ROUNDS {
         let (one, other) = if round % 2 == 0 {
             let one = bare().await?;
