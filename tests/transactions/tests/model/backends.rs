@@ -39,9 +39,9 @@ pub(crate) trait Backend: Driver {
     /// An isolation that changes nothing.
     const ISOLATION: Isolation;
 
-    fn send<'a>(on: On<'a, Self>, sql: Sql, program: i64) -> BoxFuture<'a, Result<(), Error>>;
+    fn send(on: On<'_, Self>, sql: Sql, program: i64) -> BoxFuture<'_, Result<(), Error>>;
 
-    fn read<'a>(on: On<'a, Self>, program: i64) -> BoxFuture<'a, Result<BTreeSet<u32>, Error>>;
+    fn read(on: On<'_, Self>, program: i64) -> BoxFuture<'_, Result<BTreeSet<u32>, Error>>;
 
     /// What a connection that is nobody's sees, once all connections are back.
     fn rows(&self, program: i64) -> BoxFuture<'_, BTreeSet<u32>>;
@@ -55,11 +55,7 @@ macro_rules! backend {
             const DATABASE: Database = $database;
             const ISOLATION: Isolation = $isolation;
 
-            fn send<'a>(
-                on: On<'a, Self>,
-                sql: Sql,
-                program: i64,
-            ) -> BoxFuture<'a, Result<(), Error>> {
+            fn send(on: On<'_, Self>, sql: Sql, program: i64) -> BoxFuture<'_, Result<(), Error>> {
                 Box::pin(async move {
                     let query = match sql {
                         Sql::Write(row) => sqlx::query($write).bind(program).bind(i64::from(row)),
@@ -80,10 +76,7 @@ macro_rules! backend {
                 })
             }
 
-            fn read<'a>(
-                on: On<'a, Self>,
-                program: i64,
-            ) -> BoxFuture<'a, Result<BTreeSet<u32>, Error>> {
+            fn read(on: On<'_, Self>, program: i64) -> BoxFuture<'_, Result<BTreeSet<u32>, Error>> {
                 Box::pin(async move {
                     let query = sqlx::query_scalar::<_, i64>($read).bind(program);
                     let rows = match on {

@@ -13,7 +13,7 @@ mod program;
 mod real;
 mod reduce;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -47,22 +47,23 @@ where
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let worlds = RefCell::new((None, 0));
+    let current: RefCell<Option<(W, D)>> = RefCell::new(None);
+    let number = Cell::new(0_i64);
     let check = |program: &Program| {
-        runtime.block_on(async {
-            let mut worlds = worlds.borrow_mut();
-            let (current, number): &mut (Option<(W, D)>, i64) = &mut worlds;
-            *number += 1;
-            let (keep, pool) = match current.take() {
-                Some(current) => current,
+        number.set(number.get() + 1);
+        let taken = current.take();
+        let (checked, (keep, pool)) = runtime.block_on(async {
+            let (keep, pool) = match taken {
+                Some(taken) => taken,
                 None => world().await,
             };
-            let checked = one(&pool, program, *number).await;
-            if checked.is_ok() {
-                *current = Some((keep, pool));
-            }
-            checked
-        })
+            let checked = one(&pool, program, number.get()).await;
+            (checked, (keep, pool))
+        });
+        if checked.is_ok() {
+            current.replace(Some((keep, pool)));
+        }
+        checked
     };
     let began = Instant::now();
     let done = runner.run(&generate::programs(), |program| {

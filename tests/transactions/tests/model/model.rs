@@ -50,6 +50,10 @@ struct Model {
 }
 
 /// A transaction, or a scope without one.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each of them is a thing of its own"
+)]
 struct Unit {
     transaction: Option<Asked>,
     outer: Option<usize>,
@@ -178,7 +182,6 @@ impl Model {
         match (scope.how, transaction) {
             (Mandatory, None) => Err(Kind::NoTransaction),
             (Never, Some(_)) => Err(Kind::InTransaction),
-            (Required | RequiresNew | Nested, None) => self.begin(around, aside, scope),
             (Supports | NotSupported | Never, None) => Ok(match around {
                 Some(around) => self.join(around, scope),
                 None => self.empty(None, aside, scope),
@@ -186,7 +189,7 @@ impl Model {
             (RequiresNew | NotSupported, Some(_)) if !self.settings.suspension => {
                 Err(Kind::SuspensionNotSupported)
             }
-            (RequiresNew, Some(_)) => self.begin(around, aside, scope),
+            (Required | Nested, None) | (RequiresNew, _) => self.begin(around, aside, scope),
             (NotSupported, Some(_)) => Ok(self.empty(around, aside, scope)),
             (Nested, Some(_)) if !self.settings.nested => Err(Kind::NestedNotSupported),
             (Nested, Some(_)) if scope.isolation => Err(Kind::NestedIsolation),

@@ -32,6 +32,10 @@ pub(crate) enum Kind {
 
 /// What a handle says of its scope.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each of them is a thing of its own"
+)]
 pub(crate) struct Flags {
     pub(crate) active: bool,
     pub(crate) new: bool,

@@ -17,6 +17,10 @@ pub(crate) struct Program {
 
 /// One scope.
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each of them is a thing of its own"
+)]
 pub(crate) struct Scope {
     /// What it is called in the notes.
     pub(crate) number: u32,

@@ -74,7 +74,10 @@ fn kind(failed: &Failed) -> Kind {
 }
 
 fn kinds<T: Clone>(result: &Result<T, Failed>) -> Result<T, Kind> {
-    result.as_ref().map(T::clone).map_err(kind)
+    match result {
+        Ok(value) => Ok(value.clone()),
+        Err(failed) => Err(kind(failed)),
+    }
 }
 
 /// Runs a program, and notes what happens.

@@ -78,10 +78,10 @@ type Put = fn(&mut Hook, Act);
 fn acts(hook: &Hook) -> [(Act, Put); 3] {
     [
         (hook.before_commit.clone(), |hook, act| {
-            hook.before_commit = act
+            hook.before_commit = act;
         }),
         (hook.after_commit.clone(), |hook, act| {
-            hook.after_commit = act
+            hook.after_commit = act;
         }),
         (hook.after_completion.clone(), |hook, act| {
             hook.after_completion = act;
