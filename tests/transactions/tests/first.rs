@@ -87,7 +87,7 @@ async fn a_body_may_move_between_threads() {
 #[tokio::test]
 async fn who_marked_it_is_named() {
     let (_folder, books) = books().await;
-    let line = line!() + 5;
+    let line = line!() + 8;
     let done = books
         .required()
         .run(async |tx| {
