@@ -12,6 +12,8 @@ use crate::unit::Unit;
 /// One scope.
 pub(crate) struct Frame<D: Driver> {
     pub(crate) unit: Arc<Unit<D>>,
+    /// Its number among the scopes of the unit.
+    pub(crate) number: u32,
     pub(crate) role: Role,
     /// The innermost savepoint that it runs under.
     pub(crate) savepoint: Option<u32>,
@@ -31,8 +33,10 @@ impl<D: Driver> Frame<D> {
         who: Mark,
         read_only: bool,
     ) -> Self {
+        let number = unit.state().enter();
         Self {
             unit,
+            number,
             role,
             savepoint,
             who,

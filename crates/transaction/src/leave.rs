@@ -172,7 +172,8 @@ impl<D: Driver> Open<D> {
         let mut outcome = Outcome::RolledBack;
         if kept {
             told = self.run_hooks(HookPhase::BeforeCommit, outcome).await;
-            if told.is_ok() {
+            // A hook may have marked it.
+            if told.is_ok() && self.frame.marked().is_none() {
                 outcome = Outcome::Committed;
             }
         }

@@ -73,21 +73,20 @@ impl<D: Driver> Open<D> {
                 let frame = Frame::new(unit, role, Some(number), who, read_only);
                 Ok(Self::new(frame, None))
             }
-            (Entry::Begin { .. }, outer) => {
-                let outer = outer.map(|frame| Arc::clone(&frame.unit));
-                let outer = outer.or(place.set_aside);
-                Self::begin(shared, outer, definition, who).await
+            (Entry::Begin { .. }, around) => {
+                let around = around.map(|frame| Arc::clone(&frame.unit));
+                Self::begin(shared, around, place.set_aside, definition, who).await
             }
-            (Entry::Empty { .. }, outer) => {
-                let outer = outer.map(|frame| Arc::clone(&frame.unit));
-                let outer = outer.or(place.set_aside);
+            (Entry::Empty { .. }, around) => {
+                let around = around.map(|frame| Arc::clone(&frame.unit));
                 if let Some(isolation) = definition.isolation {
                     tracing::warn!(
                         isolation = isolation.as_sql(),
                         "an isolation was asked for by a scope without a transaction"
                     );
                 }
-                let suspension = outer.as_ref().map(Unit::set_aside);
+                let suspension = around.as_ref().map(Unit::set_aside);
+                let outer = around.or(place.set_aside);
                 let hooks = shared.settings.hooks == HookScopes::Always;
                 let shared = Arc::clone(shared);
                 let unit = Unit::new(shared, who.clone(), None, None, hooks, outer, None);
@@ -100,10 +99,12 @@ impl<D: Driver> Open<D> {
         }
     }
 
-    /// Begins a transaction. What is around is set aside first, and taken up again if this fails.
+    /// Begins a transaction. What is around is set aside first, and taken up again if this fails; what
+    /// is set aside already, while hooks run after an end, is not set aside once more.
     async fn begin(
         shared: &Arc<Shared<D>>,
-        outer: Option<Arc<Unit<D>>>,
+        around: Option<Arc<Unit<D>>>,
+        set_aside: Option<Arc<Unit<D>>>,
         definition: &Definition,
         who: Mark,
     ) -> Result<Self, Error> {
@@ -125,13 +126,14 @@ impl<D: Driver> Open<D> {
                 remedy: "leave it out: what it has is the strictest",
             });
         }
+        let outer = around.as_ref().or(set_aside.as_ref()).map(Arc::clone);
         if traits.single_writer
             && !how.read_only
             && outer.as_deref().is_some_and(Unit::may_hold_the_writer)
         {
             return Err(Error::SingleWriter);
         }
-        let suspension = outer.as_ref().map(Unit::set_aside);
+        let suspension = around.as_ref().map(Unit::set_aside);
         let held = outer.as_deref().map_or(Held::default(), Unit::held);
         let scope = definition.name.as_deref();
         shared.tell(&Event::Begins { scope });

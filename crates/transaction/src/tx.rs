@@ -214,16 +214,21 @@ impl<D: Driver> Tx<D> {
         self.check_own(savepoint)?;
         let mut statement = self.statement().await?;
         let guard = AbandonedUnlessDone::new(&self.0, savepoint);
-        self.0.unit.release(statement.lease()?, savepoint).await?;
+        let done = self.0.unit.release(statement.lease()?, savepoint).await;
         guard.done();
-        statement.finish(Saw::Nothing).await;
-        Ok(())
+        // Refused by a transaction that PostgreSQL has aborted, it stays, and so does what was done
+        // since: to undo that unasked would let the commit believe that all is well.
+        let saw = match &done {
+            Ok(()) => Saw::Nothing,
+            Err(error) => Saw::Failed(error.to_string()),
+        };
+        statement.finish(saw).await;
+        done
     }
 
-    /// Those made by hand are above the scope's own.
+    /// What another scope made by hand ended with that scope, or is for that one to go back to.
     fn check_own(&self, number: u32) -> Result<(), Error> {
-        let is_own = self.0.savepoint.is_none_or(|own| number > own);
-        if is_own && self.0.unit.state().is_by_hand(number) {
+        if self.0.unit.state().is_by_hand_of(self.0.number, number) {
             return Ok(());
         }
         Err(Error::NoSavepoint { number })
@@ -292,7 +297,7 @@ pub(crate) async fn make_savepoint<D: Driver>(
         statement.finish(Saw::Nothing).await;
         return Err(Error::Doomed { mark });
     }
-    let number = unit.state().make_savepoint(by_hand);
+    let number = unit.state().make_savepoint(by_hand.then_some(frame.number));
     let guard = AbandonedUnlessDone::new(frame, number);
     let made = {
         let connection = statement.connection()?;

@@ -131,7 +131,8 @@ impl<D: Driver> Unit<D> {
 
     /// A statement may have taken the lock of the one writer.
     pub(crate) fn set_writes(&self) {
-        if self.is_transaction() {
+        // The database refuses the writing of one that only reads, before it takes the lock.
+        if self.begun.is_some_and(|begun| !begun.read_only) {
             self.writes.store(true, Ordering::Relaxed);
         }
     }

@@ -30,8 +30,8 @@ enum Doubt {
 #[derive(Clone, Copy, Debug)]
 struct Savepoint {
     number: u32,
-    /// Made by hand, and not by a scope.
-    by_hand: bool,
+    /// The scope by which it was made by hand; none where it is a scope's own.
+    by_hand_of: Option<u32>,
 }
 
 /// What is remembered of one transaction, or of one scope without.
@@ -43,6 +43,8 @@ pub(crate) struct State {
     /// Those open, the innermost last. Their numbers only grow: a name is never used again.
     savepoints: Vec<Savepoint>,
     last_savepoint: u32,
+    /// How many scopes there have been.
+    scopes: u32,
     /// The outermost savepoint whose scope was dropped: to be rolled back to before anything else.
     abandoned: Option<u32>,
     /// The transaction is gone at the database: why, and how it ended. Nothing may be sent any more:
@@ -64,6 +66,7 @@ impl State {
             doom: None,
             savepoints: Vec::new(),
             last_savepoint: 0,
+            scopes: 0,
             abandoned: None,
             gone: None,
             doubt: Doubt::No,
@@ -141,17 +144,23 @@ impl State {
         self.savepoints.last().map(|open| open.number)
     }
 
-    /// Whether a savepoint is open that was made by hand.
-    pub(crate) fn is_by_hand(&self, savepoint: u32) -> bool {
-        let found = |open: &Savepoint| open.number == savepoint && open.by_hand;
+    /// The number of a scope that is entered: never another's.
+    pub(crate) fn enter(&mut self) -> u32 {
+        self.scopes += 1;
+        self.scopes
+    }
+
+    /// Whether a savepoint is open that this scope made by hand.
+    pub(crate) fn is_by_hand_of(&self, scope: u32, savepoint: u32) -> bool {
+        let found = |open: &Savepoint| open.number == savepoint && open.by_hand_of == Some(scope);
         self.savepoints.iter().any(found)
     }
 
-    pub(crate) fn make_savepoint(&mut self, by_hand: bool) -> u32 {
+    pub(crate) fn make_savepoint(&mut self, by_hand_of: Option<u32>) -> u32 {
         self.last_savepoint += 1;
         self.savepoints.push(Savepoint {
             number: self.last_savepoint,
-            by_hand,
+            by_hand_of,
         });
         self.last_savepoint
     }
@@ -190,7 +199,7 @@ impl State {
 
     /// The innermost scope's savepoint that is not abandoned: under which a statement runs.
     pub(crate) fn standing(&self) -> Option<u32> {
-        self.lasting(|open| !open.by_hand)
+        self.lasting(|open| open.by_hand_of.is_none())
     }
 
     /// The innermost savepoint that is not abandoned, of whatever kind.

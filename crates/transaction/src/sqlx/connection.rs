@@ -3,11 +3,16 @@
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection, Database, Pool, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How long a connection may be on its way back to its pool.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// A connection of a `sqlx` pool. It is the driver's own connection to who looks through it:
 /// `&mut **connection`.
@@ -101,7 +106,12 @@ pub(super) async fn try_acquire<DB: Database>(
         return Ok(Some(SqlxConnection::new(connection)));
     }
     if pool.size() >= pool.options().get_max_connections() {
-        return Ok(None);
+        // One that the program used by itself, and has let go of, is not free before the pool has
+        // tested it: that is not to be told from one that is in use, but for the time it takes.
+        return match timeout(ON_ITS_WAY, pool.acquire()).await {
+            Ok(connection) => connection.map(SqlxConnection::new).map(Some),
+            Err(_) => Ok(None),
+        };
     }
     // Another may be faster; then the one that was there for this is back in a moment, or the pool's
     // own patience ends it.

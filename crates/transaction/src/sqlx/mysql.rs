@@ -2,8 +2,9 @@
 //!
 //! Two things end a transaction without a word: a deadlock, whose victim is rolled back whole, and
 //! statements that change tables, which commit. Afterwards each statement would take effect by itself.
-//! So every transaction begins with a savepoint, which is gone when the transaction is: releasing it
-//! tells.
+//! So every transaction has a savepoint for nothing else, which is gone when the transaction is:
+//! releasing it tells. It is always the last one, for with a savepoint go those after it; so whatever
+//! moves the others makes it anew, in the same round trip.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -70,12 +71,18 @@ fn begin_sql(how: &Begin) -> String {
     sql
 }
 
-async fn standing(
+/// Does something with a savepoint, after which the one that tells is the last again.
+async fn savepoint(
     connection: &mut Connection,
-    innermost: Option<u32>,
-) -> Result<Standing, DriverError> {
-    let number_ = innermost.unwrap_or(0);
-    let sql = format!("RELEASE SAVEPOINT settled_{number_}; SAVEPOINT settled_{number_}");
+    what: &str,
+    number: u32,
+) -> Result<(), DriverError> {
+    let sql = format!("{what} settled_{number}; SAVEPOINT settled_0");
+    send(connection, sql).await.map_err(plain)
+}
+
+async fn standing(connection: &mut Connection) -> Result<Standing, DriverError> {
+    let sql = "RELEASE SAVEPOINT settled_0; SAVEPOINT settled_0".to_owned();
     match send(connection, sql).await {
         Ok(()) => Ok(Standing::Open),
         Err(error) if number(&error) == NO_SAVEPOINT => Ok(Standing::Gone {
@@ -147,8 +154,7 @@ impl Driver for MySqlPool {
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
         Box::pin(async move {
-            // By now no scope's savepoint is open: what is left is the first, and those by hand.
-            if doubtful && let gone @ Standing::Gone { .. } = standing(connection, None).await? {
+            if doubtful && let gone @ Standing::Gone { .. } = standing(connection).await? {
                 return Ok(gone);
             }
             connection.commit().await.map_err(|error| {
@@ -173,10 +179,7 @@ impl Driver for MySqlPool {
     }
 
     fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
-        Box::pin(async move {
-            let sql = format!("SAVEPOINT settled_{number}");
-            send(connection, sql).await.map_err(plain)
-        })
+        Box::pin(savepoint(connection, "SAVEPOINT", number))
     }
 
     fn roll_back_to<'c>(
@@ -184,25 +187,19 @@ impl Driver for MySqlPool {
         connection: &'c mut Self::Connection,
         number: u32,
     ) -> Boxed<'c, ()> {
-        Box::pin(async move {
-            let sql = format!("ROLLBACK TO SAVEPOINT settled_{number}");
-            send(connection, sql).await.map_err(plain)
-        })
+        Box::pin(savepoint(connection, "ROLLBACK TO SAVEPOINT", number))
     }
 
     fn release<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
-        Box::pin(async move {
-            let sql = format!("RELEASE SAVEPOINT settled_{number}");
-            send(connection, sql).await.map_err(plain)
-        })
+        Box::pin(savepoint(connection, "RELEASE SAVEPOINT", number))
     }
 
     fn standing<'c>(
         &'c self,
         connection: &'c mut Self::Connection,
-        innermost: Option<u32>,
+        _innermost: Option<u32>,
     ) -> Boxed<'c, Standing> {
-        Box::pin(standing(connection, innermost))
+        Box::pin(standing(connection))
     }
 
     fn before_raw<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {
