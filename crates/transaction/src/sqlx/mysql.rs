@@ -3,7 +3,7 @@
 //! Two things end a transaction without a word: a deadlock, whose victim is rolled back whole, and
 //! statements that change tables, which commit. Afterwards each statement would take effect by itself.
 //! So every transaction begins with a savepoint, which is gone when the transaction is: releasing it
-//! tells.
+//! tells. To release a savepoint releases those within it, so that each has such a mark of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -70,12 +70,19 @@ fn begin_sql(how: &Begin) -> String {
     sql
 }
 
+/// The mark behind a savepoint, which goes with it: by releasing it is found out whether the
+/// transaction is there.
+fn mark_of(savepoint: u32) -> String {
+    format!("settled_{savepoint}_mark")
+}
+
 async fn standing(
     connection: &mut Connection,
     innermost: Option<u32>,
 ) -> Result<Standing, DriverError> {
-    let number_ = innermost.unwrap_or(0);
-    let sql = format!("RELEASE SAVEPOINT settled_{number_}; SAVEPOINT settled_{number_}");
+    // To release it and make it again moves it, so that it is never one that is gone back to.
+    let mark = innermost.map_or_else(|| "settled_0".to_owned(), mark_of);
+    let sql = format!("RELEASE SAVEPOINT {mark}; SAVEPOINT {mark}");
     match send(connection, sql).await {
         Ok(()) => Ok(Standing::Open),
         Err(error) if number(&error) == NO_SAVEPOINT => Ok(Standing::Gone {
@@ -174,7 +181,8 @@ impl Driver for MySqlPool {
 
     fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
         Box::pin(async move {
-            let sql = format!("SAVEPOINT settled_{number}");
+            let mark = mark_of(number);
+            let sql = format!("SAVEPOINT settled_{number}; SAVEPOINT {mark}");
             send(connection, sql).await.map_err(plain)
         })
     }
@@ -185,7 +193,8 @@ impl Driver for MySqlPool {
         number: u32,
     ) -> Boxed<'c, ()> {
         Box::pin(async move {
-            let sql = format!("ROLLBACK TO SAVEPOINT settled_{number}");
+            let mark = mark_of(number);
+            let sql = format!("ROLLBACK TO SAVEPOINT settled_{number}; SAVEPOINT {mark}");
             send(connection, sql).await.map_err(plain)
         })
     }
