@@ -76,10 +76,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The tables of a case.
 const TABLES: [&str; 5] = [
-    "DROP TABLE IF EXISTS entry",
-    "DROP TABLE IF EXISTS counter",
-    "CREATE TABLE entry (what VARCHAR(40) NOT NULL)",
-    "CREATE TABLE counter (name VARCHAR(40) PRIMARY KEY, n INT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS entry (what VARCHAR(40) NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS counter (name VARCHAR(40) PRIMARY KEY, n INT NOT NULL)",
+    "DELETE FROM entry",
+    "DELETE FROM counter",
     "INSERT INTO counter VALUES ('x', 0), ('y', 0)",
 ];
 
@@ -300,8 +300,8 @@ async fn clear_server(database: &impl Database) -> Result<(), String> {
     database.fresh(TABLES.join(";"), false).await.map(drop)
 }
 
-fn terminate(connection: &str) -> Option<String> {
-    Some(format!("SELECT pg_terminate_backend({connection})::text"))
+fn terminate(connection: &str) -> String {
+    format!("SELECT pg_terminate_backend({connection})::text")
 }
 
 async fn fresh_postgres(server: &Postgres, sql: String) -> Result<Vec<String>, String> {
@@ -335,7 +335,7 @@ impl Database for Postgres {
     }
 
     fn kill(&self, connection: &str) -> Option<String> {
-        terminate(connection)
+        Some(terminate(connection))
     }
 }
 
@@ -374,7 +374,7 @@ impl Database for ByTokioPostgres {
     }
 
     fn kill(&self, connection: &str) -> Option<String> {
-        terminate(connection)
+        Some(terminate(connection))
     }
 }
 

@@ -20,12 +20,21 @@ table and prints it, `cargo xtask conformance --write` writes this file. The row
 
 `REQ` is REQUIRED, `SUP` SUPPORTS, `MAN` MANDATORY, `NEW` REQUIRES_NEW, `NOT` NOT_SUPPORTED, `NEV` NEVER and
 `NES` NESTED. `w(a)` writes the row a, `r(a)` looks for it, `fail` ends the body with an error, `mark` marks
-its scope for rollback, and `caught` swallows the result of what stands before it, which is told.
+its scope for rollback, and `caught` swallows the result of what stands before it, which is told. `look` tells
+what a scope says of itself. `hook(h)` registers a hook that tells everything that it hears, `listen(h, …)`
+a closure for one phase. `join` and `tasks` run several things at one time, up to where they `meet`; `dropped`
+runs something as far as its `stop` and drops it there. The other words are in
+[`program.rs`](../tests/transactions/src/program.rs) and
+[`interpret.rs`](../tests/transactions/src/interpret.rs).
 
 Sent to the database: `B` begin, `C` commit, `R` rollback, `S1` savepoint, `T1` rollback to it, `L1` its
 release, `X` a connection closed instead of given back. `2:` is the second connection that is held at that
 moment, `o:` another pool's. `!` is an error; `C?` is a commit before which the database, when asked, said
-that there is nothing to commit. `k` is how many connections are held at one time.
+that there is nothing to commit. `k` is how many connections are held at one time. Below a program stand its
+settings, and what is made to fail: `commit 1 lost` is a first commit that is sent, and whose answer is lost.
+
+What the caller gets is the name of the error: `Failed` is the body's own, `Database` what the database
+answers to a statement, and everything else an error of the crate.
 
 Every row is run twice: with scopes that find what is around them, and with scopes that are handed it and
 left by hand. After every row no connection may be held or set aside, and no row may take four seconds:
@@ -41,7 +50,7 @@ pub fn fixed(table: &[Section]) -> Vec<String> {
     let mut lines: Vec<String> = TITLE.lines().map(ToOwned::to_owned).collect();
     for section in table {
         lines.push(heading(section));
-        lines.extend(section.rows.iter().filter(is_here).map(cells));
+        lines.extend(section.rows.iter().filter(|row| is_here(row)).map(cells));
         lines.extend(section.rows.iter().flat_map(notes));
     }
     lines.extend(absent(table));
@@ -65,7 +74,7 @@ pub fn write(table: &[Section], reports: &[Report]) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", path().display()))
 }
 
-fn is_here(row: &&Row) -> bool {
+fn is_here(row: &Row) -> bool {
     row.not_here.is_none()
 }
 
@@ -86,6 +95,9 @@ fn code(text: &str) -> String {
 }
 
 fn expectation(expect: &Expect) -> String {
+    if let Some(why) = &expect.skip {
+        return format!("not run: {why}");
+    }
     let mut shown = code(&expect.ret);
     for (what, text) in [
         ("rows", &expect.rows),
@@ -176,7 +188,7 @@ fn text(table: &[Section], reports: &[Report]) -> String {
             "---|".repeat(names.len())
         );
         for row in &section.rows {
-            if is_here(&row) {
+            if is_here(row) {
                 let words = reports
                     .iter()
                     .map(|report| word(report.verdicts.get(place)));

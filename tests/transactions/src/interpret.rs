@@ -23,6 +23,8 @@ type Within<'a, D> = Option<&'a Tx<Recorded<D>>>;
 /// How long a meeting is waited for, and how often it is looked at.
 const MEETING: Duration = Duration::from_millis(300);
 const STEP: Duration = Duration::from_millis(5);
+/// How long what is left to do in the background may take.
+const AFTERWARDS: Duration = Duration::from_millis(100);
 
 /// Runs a block within a scope, or outside of any.
 pub fn run<D: Base>(
@@ -90,7 +92,12 @@ async fn word<D: Base>(world: &Arc<World<D>>, item: &Item, within: Within<'_, D>
             pending().await
         }
         "meet" => meet(world, number(item)?).await,
-        "settle" => settle(world, number(item).unwrap_or(0)).await,
+        "settle" => {
+            settle(world, number(item).unwrap_or(0)).await?;
+            // Hooks are told after the connection is gone.
+            tokio::time::sleep(AFTERWARDS).await;
+            Ok(None)
+        }
         "plain" => {
             let sql = insert(argument(item, 0)?);
             let done = (world.outside)(Beyond::Send(sql)).await;

@@ -206,7 +206,6 @@ impl Reader {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::parse;
 

@@ -140,9 +140,14 @@ fn name(error: &Error) -> String {
         }
         Error::Commit { outcome, .. } => format!("Commit({outcome:?}{retryable})"),
         Error::Hook { phase, outcome, .. } => format!("Hook({phase} {outcome:?})"),
-        Error::Rollback {
-            after: Some(after), ..
-        } => format!("Rollback(after {})", name(after)),
+        Error::Rollback { after, .. } => {
+            let outcome = error.outcome().map(|outcome| format!("{outcome:?}"));
+            let after = after
+                .as_deref()
+                .map(|after| format!(" after {}", name(after)));
+            let said = outcome.unwrap_or_default() + &after.unwrap_or_default();
+            format!("Rollback({said})")
+        }
         other => format!("{}{retryable}", first_word(format!("{other:?}"))),
     }
 }

@@ -53,8 +53,7 @@ fn print(table: &[Section], reports: &[Report], only: &[String]) {
         println!("  {}  {}", row.is, row.program);
         let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
         for report in reports {
-            let (Some(Verdict::Failed(why)) | Some(Verdict::Skipped(why))) =
-                report.verdicts.get(place)
+            let Some(Verdict::Failed(why) | Verdict::Skipped(why)) = report.verdicts.get(place)
             else {
                 continue;
             };
