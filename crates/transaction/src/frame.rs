@@ -15,6 +15,8 @@ pub(crate) struct Frame<D: Driver> {
     pub(crate) role: Role,
     /// The innermost savepoint that it runs under.
     pub(crate) savepoint: Option<u32>,
+    /// The innermost savepoint, also of those made by hand, when it was entered.
+    pub(crate) under: Option<u32>,
     /// Which scope it is, and where it was begun.
     pub(crate) who: Mark,
     pub(crate) read_only: bool,
@@ -31,10 +33,12 @@ impl<D: Driver> Frame<D> {
         who: Mark,
         read_only: bool,
     ) -> Self {
+        let under = unit.state().under(savepoint);
         Self {
             unit,
             role,
             savepoint,
+            under,
             who,
             read_only,
             marked: Mutex::new(None),

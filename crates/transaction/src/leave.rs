@@ -30,7 +30,7 @@ impl<D: Driver> Open<D> {
             Exit::Doom => {
                 let own = self.frame.marked();
                 let mark = own.unwrap_or_else(|| self.frame.who.clone().because(why));
-                self.frame.unit.state().set_doom(mark);
+                self.frame.unit.state().set_doom(mark, self.frame.under);
                 Ok(())
             }
             Exit::TellDoomed => Err(self.unexpected()),
