@@ -21,7 +21,7 @@ use crate::world::{Beyond, Failure, Ran, Way, World, shown};
 type Within<'a, D> = Option<&'a Tx<Recorded<D>>>;
 
 /// How long a meeting is waited for, and how often it is looked at.
-const MEETING: Duration = Duration::from_millis(300);
+const MEETING: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(5);
 /// How long what is left to do in the background may take.
 const AFTERWARDS: Duration = Duration::from_millis(100);
