@@ -71,8 +71,8 @@ pub trait Database: Send + Sync + 'static {
     const OTHER_IS_APART: bool = false;
 }
 
-/// How long a pool waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a pool waits for a connection: longer than a row may take, so that no row waits to the end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The tables of a case.
 const TABLES: [&str; 5] = [
