@@ -1,4 +1,4 @@
-//! The tasks of this repository: `cargo xtask test`, `cargo xtask sim`.
+//! The tasks of this repository: `cargo xtask test`, `cargo xtask sim`, `cargo xtask conformance`.
 //!
 //! Tasks run the same commands that a person would type, say each before they run it, and stop at
 //! the first that fails.
@@ -35,6 +35,14 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Runs the conformance table of local transactions on every database, and prints it
+    Conformance {
+        /// Write docs/propagation-table.md
+        #[arg(long)]
+        write: bool,
+        /// Only these cases
+        cases: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,6 +61,7 @@ fn main() -> ExitCode {
             "--from",
             &from.to_string(),
         ]),
+        Task::Conformance { write, cases } => conformance(write, &cases),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,6 +70,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn conformance(write: bool, cases: &[String]) -> Result<(), Failed> {
+    servers::install();
+    let mut args = vec![
+        "run",
+        "--quiet",
+        "--package",
+        "settled-transaction-tests",
+        "--bin",
+        "conformance",
+        "--",
+    ];
+    if write {
+        args.push("--write");
+    }
+    args.extend(cases.iter().map(String::as_str));
+    run::cargo(&args)
 }
 
 fn test() -> Result<(), Failed> {

@@ -23,7 +23,7 @@ impl<D: Driver> Drop for Open<D> {
             Role::EmptyParticipant => {}
             Role::Participant => {
                 let mark = self.frame.who.clone().because(Cause::Dropped);
-                unit.state().set_doom(mark);
+                unit.state().set_doom(mark, self.frame.under);
             }
             Role::Nested(savepoint) => unit.state().abandon(savepoint),
             Role::Owner | Role::Empty => end_in_background(Arc::clone(unit), self.stage),

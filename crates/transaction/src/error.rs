@@ -236,7 +236,10 @@ impl Error {
         match self {
             Self::UnexpectedRollback { .. } => Some(Outcome::RolledBack),
             Self::Commit { outcome, .. } | Self::Hook { outcome, .. } => Some(*outcome),
-            Self::Rollback { .. } => Some(Outcome::Unknown),
+            Self::Rollback { after, .. } => {
+                let before = after.as_deref().and_then(Self::outcome);
+                Some(before.unwrap_or(Outcome::Unknown))
+            }
             _ => None,
         }
     }

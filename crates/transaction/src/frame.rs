@@ -17,6 +17,8 @@ pub(crate) struct Frame<D: Driver> {
     pub(crate) role: Role,
     /// The innermost savepoint that it runs under.
     pub(crate) savepoint: Option<u32>,
+    /// The innermost savepoint, also of those made by hand, when it was entered.
+    pub(crate) under: Option<u32>,
     /// Which scope it is, and where it was begun.
     pub(crate) who: Mark,
     pub(crate) read_only: bool,
@@ -34,11 +36,13 @@ impl<D: Driver> Frame<D> {
         read_only: bool,
     ) -> Self {
         let number = unit.state().enter();
+        let under = unit.state().under(savepoint);
         Self {
             unit,
             number,
             role,
             savepoint,
+            under,
             who,
             read_only,
             marked: Mutex::new(None),

@@ -30,7 +30,7 @@ impl<D: Driver> Open<D> {
             Exit::Doom => {
                 let own = self.frame.marked();
                 let mark = own.unwrap_or_else(|| self.frame.who.clone().because(why));
-                self.frame.unit.state().set_doom(mark);
+                self.frame.unit.state().set_doom(mark, self.frame.under);
                 Ok(())
             }
             Exit::TellDoomed => Err(self.unexpected()),
@@ -258,17 +258,14 @@ impl<D: Driver> Open<D> {
                 self.gone().await
             }
             Err(error) => {
-                let mut outcome = match error.certainty {
+                // A rollback that works says nothing of a commit that may have taken place before it.
+                let outcome = match error.certainty {
                     Certainty::Refused => Outcome::RolledBack,
                     Certainty::Nothing => Outcome::Unknown,
                 };
                 let mut rolled_back = None;
                 if settings.roll_back_on_commit_failure {
-                    let done = driver.roll_back(lease.connection()?, &how).await;
-                    if done.is_ok() {
-                        outcome = Outcome::RolledBack;
-                    }
-                    rolled_back = Some(done);
+                    rolled_back = Some(driver.roll_back(lease.connection()?, &how).await);
                 }
                 self.let_go(lease, false);
                 let told = Error::Commit {

@@ -45,10 +45,11 @@ impl<'t, D: Driver> Statement<'t, D> {
         frame.check_innermost()?;
         let unit = &frame.unit;
         if let Some(deadline) = passed(unit.deadline) {
-            frame
-                .unit
-                .state()
-                .set_doom(frame.who.clone().because(Cause::TimedOut));
+            let mark = frame.who.clone().because(Cause::TimedOut);
+            let mut state = unit.state();
+            let under = state.under(frame.savepoint);
+            state.set_doom(mark, under);
+            drop(state);
             return Err(deadline.error());
         }
         let mut lease = unit.gate.lock().await;
@@ -98,7 +99,8 @@ impl<'t, D: Driver> Statement<'t, D> {
     pub fn timed_out(mut self) {
         self.finished = true;
         let mut state = self.frame.unit.state();
-        state.set_doom(self.frame.who.clone().because(Cause::TimedOut));
+        let under = state.under(self.frame.savepoint);
+        state.set_doom(self.frame.who.clone().because(Cause::TimedOut), under);
         state.set_unclean();
     }
 
@@ -178,7 +180,8 @@ impl<D: Driver> Drop for Statement<'_, D> {
             state.set_doubt(None);
             if !state.has_run() {
                 let mark = self.frame.who.clone().because(Cause::StatementDropped);
-                state.set_doom(mark);
+                let under = state.under(self.frame.savepoint);
+                state.set_doom(mark, under);
                 state.set_unclean();
             }
         }

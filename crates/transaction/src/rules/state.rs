@@ -38,8 +38,9 @@ struct Savepoint {
 #[derive(Debug)]
 pub(crate) struct State {
     phase: Phase,
-    /// Set by those who have joined; the one that began it has to be told.
-    doom: Option<Mark>,
+    /// Set by those who have joined; the one that began it has to be told. Each with the savepoint
+    /// under which its work was done, and with which it is undone.
+    dooms: Vec<(Mark, Option<u32>)>,
     /// Those open, the innermost last. Their numbers only grow: a name is never used again.
     savepoints: Vec<Savepoint>,
     last_savepoint: u32,
@@ -63,7 +64,7 @@ impl State {
     pub(crate) fn new() -> Self {
         Self {
             phase: Phase::Open,
-            doom: None,
+            dooms: Vec::new(),
             savepoints: Vec::new(),
             last_savepoint: 0,
             scopes: 0,
@@ -84,12 +85,15 @@ impl State {
     }
 
     pub(crate) fn doom(&self) -> Option<&Mark> {
-        self.doom.as_ref()
+        self.dooms.first().map(|(mark, _)| mark)
     }
 
-    /// The first to doom it is the one that is named.
-    pub(crate) fn set_doom(&mut self, mark: Mark) {
-        self.doom.get_or_insert(mark);
+    /// Dooms it because of work under a savepoint. The first to doom it is the one that is named.
+    pub(crate) fn set_doom(&mut self, mark: Mark, savepoint: Option<u32>) {
+        let known = |(_, under): &(Mark, Option<u32>)| *under == savepoint;
+        if !self.dooms.iter().any(known) {
+            self.dooms.push((mark, savepoint));
+        }
     }
 
     pub(crate) fn gone(&self) -> Option<(Mark, Outcome)> {
@@ -176,11 +180,12 @@ impl State {
         }
     }
 
-    /// What was done since a savepoint is undone. Doomed is the whole no more: whatever doomed it is
-    /// undone too, for with the doom there no savepoint is made.
+    /// What was done since a savepoint is undone, and with it what has doomed the whole since then. A
+    /// scope beside the savepoint may have failed meanwhile; its work is still there, and so is its doom.
     pub(crate) fn rolled_back_to(&mut self, savepoint: u32) {
         self.savepoints.retain(|open| open.number <= savepoint);
-        self.doom = None;
+        self.dooms
+            .retain(|(_, under)| under.is_none_or(|under| under < savepoint));
     }
 
     /// The scope of a savepoint was dropped.
@@ -205,6 +210,15 @@ impl State {
     /// The innermost savepoint that is not abandoned, of whatever kind.
     pub(crate) fn standing_of_any_kind(&self) -> Option<u32> {
         self.lasting(|_| true)
+    }
+
+    /// The innermost savepoint of whatever kind that a scope works under, whose own is `scope`: not
+    /// those of scopes within it, or beside it.
+    pub(crate) fn under(&self, scope: Option<u32>) -> Option<u32> {
+        let is_inner = |open: &&Savepoint| open.by_hand_of.is_none() && Some(open.number) > scope;
+        let inner = self.savepoints.iter().find(is_inner);
+        let last = |open: &&Savepoint| inner.is_none_or(|inner| open.number < inner.number);
+        self.savepoints.iter().rfind(last).map(|open| open.number)
     }
 
     fn lasting(&self, wanted: impl Fn(&Savepoint) -> bool) -> Option<u32> {
