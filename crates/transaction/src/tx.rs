@@ -214,7 +214,8 @@ impl<D: Driver> Tx<D> {
         self.check_own(savepoint)?;
         let mut statement = self.statement().await?;
         let guard = AbandonedUnlessDone::new(&self.0, savepoint);
-        self.0.unit.release(statement.lease()?, savepoint).await?;
+        let lease = statement.lease()?;
+        self.0.unit.release(lease, savepoint, &self.0.who).await?;
         guard.done();
         statement.finish(Saw::Nothing).await;
         Ok(())

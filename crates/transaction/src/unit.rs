@@ -171,8 +171,20 @@ impl<D: Driver> Unit<D> {
         let Some(savepoint) = self.state().abandoned() else {
             return Ok(());
         };
-        self.roll_back_to(lease, savepoint).await?;
-        self.release(lease, savepoint).await
+        // Where this does not come to its end, the connection is closed, and the transaction with it.
+        let guard = LostUnlessDone::new(self, &self.owner);
+        let done = async {
+            self.roll_back_to(lease, savepoint).await?;
+            self.release(lease, savepoint, &self.owner).await
+        };
+        let done = done.await;
+        guard.done();
+        if let Err(error) = &done {
+            let said = error.to_string().into();
+            let mark = self.owner.clone().because(Cause::EndedByDatabase(said));
+            self.state().set_gone(mark, Outcome::RolledBack);
+        }
+        done
     }
 
     /// Undoes what was done since a savepoint. When that fails the transaction is given up.
@@ -193,10 +205,18 @@ impl<D: Driver> Unit<D> {
         Ok(())
     }
 
-    /// Forgets a savepoint. When that fails the transaction can only be rolled back.
-    pub(crate) async fn release(&self, lease: &mut Lease<D>, savepoint: u32) -> Result<(), Error> {
+    /// Forgets a savepoint. When that fails the transaction can only be rolled back, and when it is
+    /// dropped: nobody can tell whether the savepoint is still there to go back to.
+    pub(crate) async fn release(
+        &self,
+        lease: &mut Lease<D>,
+        savepoint: u32,
+        who: &Mark,
+    ) -> Result<(), Error> {
         let driver = &self.shared.driver;
+        let guard = LostUnlessDone::new(self, who);
         let done = driver.release(lease.connection()?, savepoint).await;
+        guard.done();
         done.map_err(Error::from)?;
         let mut state = self.state();
         state.release(savepoint);
@@ -250,6 +270,36 @@ impl<D: Driver> Unit<D> {
     /// Closes the gate for good: who waits there finds the end.
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.state().set_phase(phase);
+    }
+}
+
+/// A transaction that is given up where what is done on its connection is dropped before its end.
+struct LostUnlessDone<'u, D: Driver> {
+    unit: &'u Unit<D>,
+    who: &'u Mark,
+    is_done: bool,
+}
+
+impl<'u, D: Driver> LostUnlessDone<'u, D> {
+    fn new(unit: &'u Unit<D>, who: &'u Mark) -> Self {
+        Self {
+            unit,
+            who,
+            is_done: false,
+        }
+    }
+
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl<D: Driver> Drop for LostUnlessDone<'_, D> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let mark = self.who.clone().because(Cause::StatementDropped);
+            self.unit.state().set_gone(mark, Outcome::RolledBack);
+        }
     }
 }
 
