@@ -186,6 +186,12 @@ pub trait Driver: Clone + Send + Sync + 'static {
         innermost: Option<u32>,
     ) -> Boxed<'c, Standing>;
 
+    /// Whether a connection can be worked on after a statement of the program was dropped on it before
+    /// its end. If not, the transaction goes with the statement: nobody knows whose answer comes next.
+    fn outlives_statements(&self) -> bool {
+        false
+    }
+
     /// Prepares a connection on which the program will work by itself, unseen by the manager.
     ///
     /// # Errors

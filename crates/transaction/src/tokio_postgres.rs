@@ -62,6 +62,10 @@ impl Driver for Pool {
         self.timeouts().wait
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Object> {
         Box::pin(async { self.get().await.map_err(from_pool) })
     }

@@ -244,6 +244,14 @@ impl<D: Driver> Tx<D> {
         self.0.unit.state().set_has_run(true);
     }
 
+    /// More of its answer is being read.
+    pub(crate) fn statement_goes_on(&self) {
+        let unit = &self.0.unit;
+        if !unit.shared.driver.outlives_statements() {
+            unit.state().set_has_run(false);
+        }
+    }
+
     /// Works on the driver's own connection, within the transaction.
     ///
     /// The connection is the driver's, and everything on it is allowed but to end the transaction, which

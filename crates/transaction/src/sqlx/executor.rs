@@ -156,6 +156,7 @@ macro_rules! executor {
                                 Ok(Some(Ok(row))) => {
                                     self.statement_has_run();
                                     yield row;
+                                    self.statement_goes_on();
                                 }
                                 Ok(Some(Err(error))) => break Ok(Err(error)),
                                 Ok(None) => break Ok(Ok(())),

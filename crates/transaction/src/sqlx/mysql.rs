@@ -4,6 +4,9 @@
 //! statements that change tables, which commit. Afterwards each statement would take effect by itself.
 //! So every transaction begins with a savepoint, which is gone when the transaction is: releasing it
 //! tells.
+//!
+//! A statement that is dropped takes its connection along: `sqlx` does not know how much of the answer
+//! is still to come, and would take it for the next one's.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -62,6 +62,10 @@ impl Driver for PgPool {
         Some(self.options().get_acquire_timeout())
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Self::Connection> {
         Box::pin(async { Ok(SqlxConnection::new(self.acquire().await.map_err(plain)?)) })
     }

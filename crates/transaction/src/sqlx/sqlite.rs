@@ -123,6 +123,10 @@ impl Driver for SqlitePool {
         Some(self.options().get_acquire_timeout())
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Self::Connection> {
         Box::pin(async { Ok(Connection::new(self.acquire().await.map_err(plain)?)) })
     }
