@@ -146,6 +146,7 @@ impl<'t, D: Driver> Statement<'t, D> {
     /// It is done, with what it has shown.
     pub async fn finish(mut self, saw: Saw) {
         let unit = &self.frame.unit;
+        let unseen = saw == Saw::Unseen;
         let mark = match saw {
             Saw::Nothing => {
                 self.finished = true;
@@ -173,7 +174,7 @@ impl<'t, D: Driver> Statement<'t, D> {
         };
         if let Some(lease) = self.lease.as_mut() {
             // What it finds is remembered, and told to whoever comes next.
-            if let Err(error) = unit.look(lease, mark).await {
+            if let Err(error) = unit.look(lease, mark, unseen).await {
                 tracing::debug!(%error, "a transaction could not be looked at");
             }
         }

@@ -230,19 +230,30 @@ impl<D: Driver> Unit<D> {
         Ok(())
     }
 
-    /// Asks how the transaction stands, where the database would take a statement without it.
-    pub(crate) async fn look(&self, lease: &mut Lease<D>, mark: Mark) -> Result<(), Error> {
+    /// Asks how the transaction stands, where the database would take a statement without it. `unseen`:
+    /// after something that may also have committed it.
+    pub(crate) async fn look(
+        &self,
+        lease: &mut Lease<D>,
+        mark: Mark,
+        unseen: bool,
+    ) -> Result<(), Error> {
         if !self.is_transaction() {
             return Ok(());
         }
         let innermost = self.state().innermost();
         let driver = &self.shared.driver;
         let standing = driver.standing(lease.connection()?, innermost).await;
-        if let Standing::Gone { why, outcome } = self.or_give_up(standing)? {
-            let why = mark.because(Cause::EndedByDatabase(why.into()));
-            self.state().set_gone(why, outcome);
-        }
-        Ok(())
+        let (why, outcome) = match &standing {
+            Ok(Standing::Gone { why, outcome }) => (why.as_str().into(), *outcome),
+            Ok(Standing::Open | Standing::Aborted) => return Ok(()),
+            // No commit was sent by the manager, and none will be: the connection is closed.
+            Err(error) => (error.source.to_string().into(), Outcome::RolledBack),
+        };
+        let outcome = if unseen { Outcome::Unknown } else { outcome };
+        let why = mark.because(Cause::EndedByDatabase(why));
+        self.state().set_gone(why, outcome);
+        standing.map(drop).map_err(Error::from)
     }
 
     fn or_give_up<T>(&self, done: Result<T, DriverError>) -> Result<T, Error> {
