@@ -8,8 +8,11 @@
 )]
 
 mod cancelled;
+mod ended;
 mod places;
 mod proxy;
+mod traps;
+mod wire;
 mod witness;
 
 /// One test for one driver.
@@ -28,22 +31,13 @@ macro_rules! on {
 }
 pub(crate) use on;
 
-/// The same tests for every driver that has a wire: `each_wire!(name)` runs the generic function
-/// `name` on each.
-macro_rules! each_wire {
-    ($($name:ident),* $(,)?) => {
-        crate::on!(SqlxPostgres: sqlx_postgres: $($name),*);
-        crate::on!(SqlxMySql: sqlx_mysql: $($name),*);
-        crate::on!(TokioPostgres: tokio_postgres: $($name),*);
-    };
-}
-pub(crate) use each_wire;
-
-/// The same tests for every driver.
+/// The same tests for every driver: `each!(name)` runs the generic function `name` on each.
 macro_rules! each {
     ($($name:ident),* $(,)?) => {
         crate::on!(SqlxSqlite: sqlx_sqlite: $($name),*);
-        crate::each_wire!($($name),*);
+        crate::on!(SqlxPostgres: sqlx_postgres: $($name),*);
+        crate::on!(SqlxMySql: sqlx_mysql: $($name),*);
+        crate::on!(TokioPostgres: tokio_postgres: $($name),*);
     };
 }
 pub(crate) use each;
