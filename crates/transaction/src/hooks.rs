@@ -198,11 +198,14 @@ impl Hooks {
             list.entries.clear();
         }
         for hook in hooks {
-            let work = match phase {
-                HookPhase::BeforeCommit => hook.before_commit(told.read_only),
-                HookPhase::BeforeCompletion => hook.before_completion(),
-                HookPhase::AfterCommit => hook.after_commit(),
-                HookPhase::AfterCompletion => hook.after_completion(told.outcome),
+            // Asked within, so that one that panics before it has a future is caught too.
+            let work = async {
+                match phase {
+                    HookPhase::BeforeCommit => hook.before_commit(told.read_only).await,
+                    HookPhase::BeforeCompletion => hook.before_completion().await,
+                    HookPhase::AfterCommit => hook.after_commit().await,
+                    HookPhase::AfterCompletion => hook.after_completion(told.outcome).await,
+                }
             };
             let done = AssertUnwindSafe(work).catch_unwind().await;
             let done = done.unwrap_or_else(|_| Err("it panicked".into()));
