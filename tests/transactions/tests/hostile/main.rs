@@ -11,6 +11,7 @@ mod cancelled;
 mod ended;
 mod places;
 mod proxy;
+mod tasks;
 mod traps;
 mod wire;
 mod witness;

@@ -15,7 +15,7 @@ use crate::proxy::Proxy;
 pub(crate) type Connection<P> = <<P as Place>::Pool as Driver>::Connection;
 
 /// A database with two tables: `entry (what)`, and `stock (id, held)` with the rows 1 and 2.
-pub(crate) trait Place: Sized + 'static {
+pub(crate) trait Place: Sized + Sync + 'static {
     type Pool: Driver;
 
     async fn new() -> Result<Self, NoServer>;
