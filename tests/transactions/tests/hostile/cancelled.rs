@@ -236,8 +236,7 @@ async fn an_outer_scope_goes_on_when_only_an_inner_one_is_dropped<P: Place>(plac
             let may_be_lost =
                 joins || propagation == Propagation::Nested && (inner.is_done.get() || !outlives);
             if inner_ended.is_none() && (joins || may_be_lost && done.is_err()) {
-                let (Err(Error::UnexpectedRollback { mark }) | Err(Error::Gone { why: mark })) =
-                    &done
+                let Err(Error::UnexpectedRollback { mark } | Error::Gone { why: mark }) = &done
                 else {
                     panic!("{when}: {done:?}");
                 };

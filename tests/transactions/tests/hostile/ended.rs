@@ -38,10 +38,13 @@ async fn lose(place: &SqlxMySql, tx: &Tx<sqlx::MySqlPool>, unseen: bool) {
         .unwrap();
     let blocked = sqlx::query("UPDATE stock SET held = held + 1 WHERE id = 1").execute(&mut *other);
     let victim = async {
+        // At work for a while on what takes no time: it waits.
+        let mut seen = 0;
         until("the other one waits", async || {
-            let waiting = "SELECT trx_state FROM information_schema.innodb_trx
-                WHERE trx_state = 'LOCK WAIT'";
-            !place.select(waiting).await.is_empty()
+            let waiting = "SELECT info FROM information_schema.processlist
+                WHERE db = DATABASE() AND info LIKE 'UPDATE stock%id = 1'";
+            seen += place.select(waiting).await.len();
+            seen > 20
         })
         .await;
         let sql = "UPDATE stock SET held = held + 1 WHERE id = 2";

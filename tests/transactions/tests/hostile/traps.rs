@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use settled_transaction::driver::Driver;
 use settled_transaction::{Error, Settings, Transactions};
 use tokio::sync::Barrier;
 
@@ -59,7 +60,6 @@ async fn a_pool_of_one_refuses_a_second_connection_at_once<P: Place>(place: P) {
 }
 
 async fn connections_held_by_strangers_count<P: Place>(place: P) {
-    use settled_transaction::driver::Driver;
     let books = Transactions::new(place.pool(2).await);
     let stranger = books.pool().acquire().await.unwrap();
     let done = books.required().deferred().run(async |tx| {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use settled_transaction::driver::Driver;
 use settled_transaction::{Error, Isolation, Outcome, Transactions, Tx};
 
 use crate::places::{Place, SqlxMySql, SqlxPostgres, SqlxSqlite, TokioPostgres};
@@ -83,13 +84,13 @@ impl Words for SqlxSqlite {
 
 async fn a_hidden_error_is_told<P: Place>(place: P) {
     let books = Transactions::new(place.pool(2).await);
-    const WRONG: &str = "INSERT INTO nowhere VALUES (1)";
+    let wrong = "INSERT INTO nowhere VALUES (1)";
     for unseen in [false, true] {
         let hide = async |tx: &Tx<P::Pool>| {
             if unseen {
-                assert!(!P::hidden(tx, WRONG).await.unwrap());
+                assert!(!P::hidden(tx, wrong).await.unwrap());
             } else {
-                assert!(P::run(tx, WRONG).await.is_err());
+                assert!(P::run(tx, wrong).await.is_err());
             }
         };
         let is_told = |done: Result<(), Error>| {
@@ -134,7 +135,6 @@ async fn a_hidden_error_is_told<P: Place>(place: P) {
 }
 
 async fn acquire<P: Place>(books: &Transactions<P::Pool>) -> crate::places::Connection<P> {
-    use settled_transaction::driver::Driver;
     books.pool().acquire().await.unwrap()
 }
 
@@ -234,7 +234,6 @@ async fn what_may_only_read_does<P: Place>(place: P) {
 async fn nothing_is_set_for_the_next_user<P: Words>(place: P) {
     let books = Transactions::new(place.pool(1).await);
     let set = async || {
-        use settled_transaction::driver::Driver;
         let mut connection = acquire::<P>(&books).await;
         let set = P::ask(&mut connection, P::SET).await.unwrap();
         if let Some(way_back) = books.pool().give_back(connection) {

@@ -164,7 +164,7 @@ pub(crate) async fn assert_clean<P: Place>(place: &P, books: &Transactions<P::Po
     }
     let before = held(place).await;
     for connection in &mut all {
-        let update = P::on(connection, "UPDATE stock SET held = held + 1 WHERE id = 1");
+        let update = P::on(connection, "UPDATE stock SET held = held + 1");
         let updated = tokio::time::timeout(within, update).await;
         updated.expect(when).expect(when);
     }
