@@ -48,13 +48,15 @@ impl Counts {
     async fn free(&self, of_reserve: bool) -> Option<(OwnedSemaphorePermit, bool)> {
         loop {
             let returned = self.returned.notified();
+            // Counted before looking: one that is back in between is seen.
+            let returning = self.returning.load(Ordering::Acquire);
             if let Ok(permit) = Arc::clone(&self.general).try_acquire_owned() {
                 return Some((permit, false));
             }
             if let Ok(permit) = Arc::clone(&self.reserve).try_acquire_owned() {
                 return Some((permit, true));
             }
-            if self.returning.load(Ordering::Acquire) == 0 {
+            if returning == 0 {
                 break;
             }
             returned.await;

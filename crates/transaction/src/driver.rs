@@ -176,15 +176,17 @@ pub trait Driver: Clone + Send + Sync + 'static {
 
     /// Finds out how the transaction stands, after a statement that failed or something that was not
     /// seen. Where the database itself refuses every statement of an aborted transaction, this need
-    /// not ask. `innermost` is the innermost savepoint.
+    /// not ask.
     ///
     /// # Errors
     /// The transaction is then given up.
-    fn standing<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        innermost: Option<u32>,
-    ) -> Boxed<'c, Standing>;
+    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing>;
+
+    /// Whether a connection can be worked on after a statement of the program was dropped on it before
+    /// its end. If not, the transaction goes with the statement: nobody knows whose answer comes next.
+    fn outlives_statements(&self) -> bool {
+        false
+    }
 
     /// Prepares a connection on which the program will work by itself, unseen by the manager.
     ///

@@ -57,6 +57,10 @@ fn end_in_background<D: Driver>(unit: Arc<Unit<D>>, stage: Stage) {
         {
             let _logged = hooks.run(HookPhase::BeforeCompletion, told).await;
         }
+        if lease.is_none() {
+            // A statement that ended in that moment may have left it there: it is closed.
+            drop(unit.gate.lock().await.take());
+        }
         if let Some(mut lease) = lease {
             let mut rolled_back = is_clean && !unit.is_impatient();
             if rolled_back && let Some(how) = &unit.begun {

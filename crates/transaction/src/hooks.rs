@@ -99,6 +99,8 @@ struct List {
     entries: Vec<Entry>,
     /// Closed with the last phase: nothing can be registered any more.
     open: bool,
+    /// They have been told that the end comes: a scope dropped meanwhile does not tell them again.
+    completing: bool,
 }
 
 #[derive(Clone)]
@@ -113,6 +115,7 @@ impl Hooks {
         Self(Mutex::new(List {
             entries: Vec::new(),
             open: true,
+            completing: false,
         }))
     }
 
@@ -184,17 +187,25 @@ impl Hooks {
     /// Runs one phase. The first error ends the phases in which an error counts.
     pub(crate) async fn run(&self, phase: HookPhase, told: Told) -> Result<(), Source> {
         let hooks = self.snapshot();
+        if phase == HookPhase::BeforeCompletion
+            && std::mem::replace(&mut self.list().completing, true)
+        {
+            return Ok(());
+        }
         if phase == HookPhase::AfterCompletion {
             let mut list = self.list();
             list.open = false;
             list.entries.clear();
         }
         for hook in hooks {
-            let work = match phase {
-                HookPhase::BeforeCommit => hook.before_commit(told.read_only),
-                HookPhase::BeforeCompletion => hook.before_completion(),
-                HookPhase::AfterCommit => hook.after_commit(),
-                HookPhase::AfterCompletion => hook.after_completion(told.outcome),
+            // Asked within, so that one that panics before it has a future is caught too.
+            let work = async {
+                match phase {
+                    HookPhase::BeforeCommit => hook.before_commit(told.read_only).await,
+                    HookPhase::BeforeCompletion => hook.before_completion().await,
+                    HookPhase::AfterCommit => hook.after_commit().await,
+                    HookPhase::AfterCompletion => hook.after_completion(told.outcome).await,
+                }
             };
             let done = AssertUnwindSafe(work).catch_unwind().await;
             let done = done.unwrap_or_else(|_| Err("it panicked".into()));

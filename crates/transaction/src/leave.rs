@@ -93,7 +93,8 @@ impl<D: Driver> Open<D> {
         let frame = Arc::clone(&self.frame);
         let guard = AbandonedUnlessDone::new(&frame, savepoint);
         let mut statement = Statement::begin(&frame).await?;
-        let done = frame.unit.release(statement.lease()?, savepoint).await;
+        let lease = statement.lease()?;
+        let done = frame.unit.release(lease, savepoint, &frame.who).await;
         match done {
             Ok(()) => {
                 guard.done();

@@ -11,7 +11,7 @@ use crate::connections::Lease;
 use crate::driver::Driver;
 use crate::error::{Error, Outcome};
 use crate::frame::Frame;
-use crate::mark::Cause;
+use crate::mark::{Cause, Mark};
 use crate::rules::Phase;
 use crate::unit::Deadline;
 
@@ -98,10 +98,27 @@ impl<'t, D: Driver> Statement<'t, D> {
     /// It went past the time limit. What the database makes of it nobody will learn.
     pub fn timed_out(mut self) {
         self.finished = true;
+        let mark = self.frame.who.clone().because(Cause::TimedOut);
         let mut state = self.frame.unit.state();
         let under = state.under(self.frame.savepoint);
-        state.set_doom(self.frame.who.clone().because(Cause::TimedOut), under);
+        state.set_doom(mark.clone(), under);
         state.set_unclean();
+        drop(state);
+        self.lose(mark);
+    }
+
+    /// Its answer may still be coming, and nobody waits for it: closes the connection where that would
+    /// be taken for another's.
+    fn lose(&mut self, mark: Mark) {
+        let unit = &self.frame.unit;
+        if unit.shared.driver.outlives_statements() {
+            return;
+        }
+        if unit.is_transaction() {
+            unit.state().set_gone(mark, Outcome::RolledBack);
+        }
+        drop(self.lease.take());
+        unit.let_go();
     }
 
     /// It may take the lock of the one writer, where the database has but one.
@@ -131,6 +148,7 @@ impl<'t, D: Driver> Statement<'t, D> {
     /// It is done, with what it has shown.
     pub async fn finish(mut self, saw: Saw) {
         let unit = &self.frame.unit;
+        let unseen = saw == Saw::Unseen;
         let mark = match saw {
             Saw::Nothing => {
                 self.finished = true;
@@ -158,7 +176,7 @@ impl<'t, D: Driver> Statement<'t, D> {
         };
         if let Some(lease) = self.lease.as_mut() {
             // What it finds is remembered, and told to whoever comes next.
-            if let Err(error) = unit.look(lease, mark).await {
+            if let Err(error) = unit.look(lease, mark, unseen).await {
                 tracing::debug!(%error, "a transaction could not be looked at");
             }
         }
@@ -176,10 +194,12 @@ impl<D: Driver> Drop for Statement<'_, D> {
     fn drop(&mut self) {
         let unit = &self.frame.unit;
         let mut state = unit.state();
+        let mut lost = None;
         if !self.finished {
             state.set_doubt(None);
             if !state.has_run() {
                 let mark = self.frame.who.clone().because(Cause::StatementDropped);
+                lost = Some(mark.clone());
                 let under = state.under(self.frame.savepoint);
                 state.set_doom(mark, under);
                 state.set_unclean();
@@ -187,6 +207,9 @@ impl<D: Driver> Drop for Statement<'_, D> {
         }
         let ended = state.phase() == Phase::Ended;
         drop(state);
+        if let Some(mark) = lost {
+            self.lose(mark);
+        }
         if ended {
             // The scope came to its end meanwhile, and left the connection to this.
             drop(self.lease.take());

@@ -62,6 +62,10 @@ impl Driver for Pool {
         self.timeouts().wait
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Object> {
         Box::pin(async { self.get().await.map_err(from_pool) })
     }
@@ -135,11 +139,7 @@ impl Driver for Pool {
         send(connection, format!("RELEASE SAVEPOINT settled_{number}"))
     }
 
-    fn standing<'c>(
-        &'c self,
-        _connection: &'c mut Object,
-        _innermost: Option<u32>,
-    ) -> Boxed<'c, Standing> {
+    fn standing<'c>(&'c self, _connection: &'c mut Object) -> Boxed<'c, Standing> {
         Box::pin(async { Ok(Standing::Open) })
     }
 }

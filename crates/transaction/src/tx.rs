@@ -214,7 +214,8 @@ impl<D: Driver> Tx<D> {
         self.check_own(savepoint)?;
         let mut statement = self.statement().await?;
         let guard = AbandonedUnlessDone::new(&self.0, savepoint);
-        let done = self.0.unit.release(statement.lease()?, savepoint).await;
+        let (lease, who) = (statement.lease()?, &self.0.who);
+        let done = self.0.unit.release(lease, savepoint, who).await;
         guard.done();
         // Refused by a transaction that PostgreSQL has aborted, it stays, and so does what was done
         // since: to undo that unasked would let the commit believe that all is well.
@@ -241,11 +242,6 @@ impl<D: Driver> Tx<D> {
     /// Where the scope is at its end, its transaction gone or its time over.
     pub async fn statement(&self) -> Result<Statement<'_, D>, Error> {
         Statement::begin(&self.0).await
-    }
-
-    /// The statement at work has run: to drop it now is to do without the rest of its answer.
-    pub(crate) fn statement_has_run(&self) {
-        self.0.unit.state().set_has_run(true);
     }
 
     /// Works on the driver's own connection, within the transaction.

@@ -1,6 +1,7 @@
 //! What shares one connection: a transaction, or a scope that runs without one. Statements go through
 //! its gate one after the other, and each leaves behind what it has learned.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -172,8 +173,20 @@ impl<D: Driver> Unit<D> {
         let Some(savepoint) = self.state().abandoned() else {
             return Ok(());
         };
-        self.roll_back_to(lease, savepoint).await?;
-        self.release(lease, savepoint).await
+        // Where this does not come to its end, the connection is closed, and the transaction with it.
+        let guard = LostUnlessDone::new(self, &self.owner);
+        let done = async {
+            self.roll_back_to(lease, savepoint).await?;
+            self.release(lease, savepoint, &self.owner).await
+        };
+        let done = done.await;
+        guard.done();
+        if let Err(error) = &done {
+            let said = error.to_string().into();
+            let mark = self.owner.clone().because(Cause::EndedByDatabase(said));
+            self.state().set_gone(mark, Outcome::RolledBack);
+        }
+        done
     }
 
     /// Undoes what was done since a savepoint. When that fails the transaction is given up.
@@ -194,10 +207,18 @@ impl<D: Driver> Unit<D> {
         Ok(())
     }
 
-    /// Forgets a savepoint. When that fails the transaction can only be rolled back.
-    pub(crate) async fn release(&self, lease: &mut Lease<D>, savepoint: u32) -> Result<(), Error> {
+    /// Forgets a savepoint. When that fails the transaction can only be rolled back, and when it is
+    /// dropped: nobody can tell whether the savepoint is still there to go back to.
+    pub(crate) async fn release(
+        &self,
+        lease: &mut Lease<D>,
+        savepoint: u32,
+        who: &Mark,
+    ) -> Result<(), Error> {
         let driver = &self.shared.driver;
+        let guard = LostUnlessDone::new(self, who);
         let done = driver.release(lease.connection()?, savepoint).await;
+        guard.done();
         done.map_err(Error::from)?;
         let mut state = self.state();
         state.release(savepoint);
@@ -211,19 +232,29 @@ impl<D: Driver> Unit<D> {
         Ok(())
     }
 
-    /// Asks how the transaction stands, where the database would take a statement without it.
-    pub(crate) async fn look(&self, lease: &mut Lease<D>, mark: Mark) -> Result<(), Error> {
+    /// Asks how the transaction stands, where the database would take a statement without it. `unseen`:
+    /// after something that may also have committed it.
+    pub(crate) async fn look(
+        &self,
+        lease: &mut Lease<D>,
+        mark: Mark,
+        unseen: bool,
+    ) -> Result<(), Error> {
         if !self.is_transaction() {
             return Ok(());
         }
-        let innermost = self.state().innermost();
         let driver = &self.shared.driver;
-        let standing = driver.standing(lease.connection()?, innermost).await;
-        if let Standing::Gone { why, outcome } = self.or_give_up(standing)? {
-            let why = mark.because(Cause::EndedByDatabase(why.into()));
-            self.state().set_gone(why, outcome);
-        }
-        Ok(())
+        let standing = driver.standing(lease.connection()?).await;
+        let (why, outcome) = match &standing {
+            Ok(Standing::Gone { why, outcome }) => (why.as_str().into(), *outcome),
+            Ok(Standing::Open | Standing::Aborted) => return Ok(()),
+            // No commit was sent by the manager, and none will be: the connection is closed.
+            Err(error) => (error.source.to_string().into(), Outcome::RolledBack),
+        };
+        let outcome = if unseen { Outcome::Unknown } else { outcome };
+        let why = mark.because(Cause::EndedByDatabase(why));
+        self.state().set_gone(why, outcome);
+        standing.map(drop).map_err(Error::from)
     }
 
     fn or_give_up<T>(&self, done: Result<T, DriverError>) -> Result<T, Error> {
@@ -254,6 +285,36 @@ impl<D: Driver> Unit<D> {
     }
 }
 
+/// A transaction that is given up where what is done on its connection is dropped before its end.
+struct LostUnlessDone<'u, D: Driver> {
+    unit: &'u Unit<D>,
+    who: &'u Mark,
+    is_done: bool,
+}
+
+impl<'u, D: Driver> LostUnlessDone<'u, D> {
+    fn new(unit: &'u Unit<D>, who: &'u Mark) -> Self {
+        Self {
+            unit,
+            who,
+            is_done: false,
+        }
+    }
+
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl<D: Driver> Drop for LostUnlessDone<'_, D> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let mark = self.who.clone().because(Cause::StatementDropped);
+            self.unit.state().set_gone(mark, Outcome::RolledBack);
+        }
+    }
+}
+
 /// A unit that is set aside; taken up again when this is dropped, whatever has happened since.
 pub(crate) struct Suspension<D: Driver> {
     unit: Arc<Unit<D>>,
@@ -263,7 +324,11 @@ pub(crate) struct Suspension<D: Driver> {
 impl<D: Driver> Drop for Suspension<D> {
     fn drop(&mut self) {
         if let Some(hooks) = &self.unit.hooks {
-            hooks.resume();
+            // This may run while something else unwinds: a panic here would end the program.
+            let resumed = catch_unwind(AssertUnwindSafe(|| hooks.resume()));
+            if resumed.is_err() {
+                tracing::error!("a hook panicked as its transaction was taken up again");
+            }
         }
     }
 }

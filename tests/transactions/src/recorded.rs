@@ -344,12 +344,12 @@ impl<D: Driver> Driver for Recorded<D> {
         })
     }
 
-    fn standing<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        innermost: Option<u32>,
-    ) -> Boxed<'c, Standing> {
-        self.base.standing(&mut connection.base, innermost)
+    fn outlives_statements(&self) -> bool {
+        self.base.outlives_statements()
+    }
+
+    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
+        self.base.standing(&mut connection.base)
     }
 
     fn before_raw<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {

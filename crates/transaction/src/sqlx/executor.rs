@@ -8,6 +8,7 @@ use sqlx::error::BoxDynError;
 use sqlx::{Database, Either, Execute, Executor, Pool, SqlStr};
 
 use super::words::{Kind, first_word, kind};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::manager::Transactions;
 use crate::statement::{Saw, Statement};
@@ -74,6 +75,21 @@ pub(super) trait Statements: Database {
     fn is_for_the_writer(error: &sqlx::Error) -> bool;
 }
 
+impl<D: Driver> Tx<D> {
+    /// The statement at work has run: to drop it now is to do without the rest of its answer.
+    fn statement_has_run(&self) {
+        self.0.unit.state().set_has_run(true);
+    }
+
+    /// More of its answer is being read.
+    fn statement_goes_on(&self) {
+        let unit = &self.0.unit;
+        if !unit.shared.driver.outlives_statements() {
+            unit.state().set_has_run(false);
+        }
+    }
+}
+
 /// Ends a statement with its result.
 async fn finish<DB, T>(
     statement: Statement<'_, Pool<DB>>,
@@ -82,7 +98,7 @@ async fn finish<DB, T>(
 ) -> sqlx::Result<T>
 where
     DB: Statements,
-    Pool<DB>: crate::driver::Driver,
+    Pool<DB>: Driver,
 {
     match result {
         Ok(Ok(value)) => {
@@ -156,6 +172,7 @@ macro_rules! executor {
                                 Ok(Some(Ok(row))) => {
                                     self.statement_has_run();
                                     yield row;
+                                    self.statement_goes_on();
                                 }
                                 Ok(Some(Err(error))) => break Ok(Err(error)),
                                 Ok(None) => break Ok(Ok(())),
@@ -326,7 +343,7 @@ async fn begin<'t, DB>(
 ) -> sqlx::Result<(Statement<'t, Pool<DB>>, Kind)>
 where
     DB: Statements,
-    Pool<DB>: crate::driver::Driver,
+    Pool<DB>: Driver,
 {
     if let Some(refused) = query.refused() {
         return Err(refused.into());

@@ -5,6 +5,9 @@
 //! So every transaction has a savepoint for nothing else, which is gone when the transaction is:
 //! releasing it tells. It is always the last one, for with a savepoint go those after it; so whatever
 //! moves the others makes it anew, in the same round trip.
+//!
+//! A statement that is dropped takes its connection along: `sqlx` does not know how much of the answer
+//! is still to come, and would take it for the next one's.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -194,11 +197,7 @@ impl Driver for MySqlPool {
         Box::pin(savepoint(connection, "RELEASE SAVEPOINT", number))
     }
 
-    fn standing<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        _innermost: Option<u32>,
-    ) -> Boxed<'c, Standing> {
+    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
         Box::pin(standing(connection))
     }
 

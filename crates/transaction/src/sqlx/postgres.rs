@@ -62,6 +62,10 @@ impl Driver for PgPool {
         Some(self.options().get_acquire_timeout())
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Self::Connection> {
         Box::pin(async { Ok(SqlxConnection::new(self.acquire().await.map_err(plain)?)) })
     }
@@ -141,11 +145,7 @@ impl Driver for PgPool {
         ))
     }
 
-    fn standing<'c>(
-        &'c self,
-        _connection: &'c mut Self::Connection,
-        _innermost: Option<u32>,
-    ) -> Boxed<'c, Standing> {
+    fn standing<'c>(&'c self, _connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
         Box::pin(async { Ok(Standing::Open) })
     }
 }

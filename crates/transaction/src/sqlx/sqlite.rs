@@ -123,6 +123,10 @@ impl Driver for SqlitePool {
         Some(self.options().get_acquire_timeout())
     }
 
+    fn outlives_statements(&self) -> bool {
+        true
+    }
+
     fn acquire(&self) -> Boxed<'_, Self::Connection> {
         Box::pin(async { Ok(Connection::new(self.acquire().await.map_err(plain)?)) })
     }
@@ -208,11 +212,7 @@ impl Driver for SqlitePool {
         Box::pin(send_owned(connection, format!("RELEASE settled_{number}")))
     }
 
-    fn standing<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        _innermost: Option<u32>,
-    ) -> Boxed<'c, Standing> {
+    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
         Box::pin(standing(connection))
     }
 
