@@ -68,17 +68,19 @@ mod leave;
 mod manager;
 mod mark;
 mod open;
+#[cfg(any(feature = "sqlx-postgres", feature = "tokio-postgres"))]
+mod postgres;
+mod propagation;
+mod results;
+mod rules;
+mod scope;
 #[cfg(any(
     feature = "sqlx-mysql",
     feature = "sqlx-postgres",
     feature = "sqlx-sqlite",
     feature = "tokio-postgres"
 ))]
-mod postgres;
-mod propagation;
-mod results;
-mod rules;
-mod scope;
+mod sqlstate;
 #[cfg(any(
     feature = "sqlx-mysql",
     feature = "sqlx-postgres",

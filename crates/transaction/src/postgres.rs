@@ -56,8 +56,3 @@ pub(crate) fn refuses(code: &str, is_error: bool) -> bool {
     let mut lost = ["08", "57", "58", "XX"].iter();
     is_error && code != "40003" && !lost.any(|class| code.starts_with(class))
 }
-
-/// Serialization failure, deadlock, lock not available.
-pub(crate) fn is_retryable(code: &str) -> bool {
-    ["40001", "40P01", "55P03"].contains(&code)
-}

@@ -13,6 +13,7 @@ use tokio_postgres::error::Severity;
 use crate::driver::{Begin, Boxed, Certainty, Driver, DriverError, Standing, Traits};
 use crate::error::Error;
 use crate::postgres;
+use crate::sqlstate;
 
 fn explain(error: tokio_postgres::Error) -> DriverError {
     let said = error.as_db_error();
@@ -24,7 +25,7 @@ fn explain(error: tokio_postgres::Error) -> DriverError {
         } else {
             Certainty::Nothing
         },
-        retryable: postgres::is_retryable(code),
+        retryable: sqlstate::is_retryable(code),
         source: error.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::driver::{Certainty, DriverError};
 use crate::error::Error;
-use crate::postgres;
+use crate::sqlstate;
 
 /// This crate's errors, carried where only an error of `sqlx` can be: from a statement.
 impl From<Error> for sqlx::Error {
@@ -51,7 +51,7 @@ pub(super) fn is_retryable(error: &sqlx::Error) -> bool {
     let code = code(error);
     // SQLite: busy, and busy for its snapshot; locked within one cache.
     let is_busy = ["5", "261", "517", "6", "262"].contains(&code.as_str());
-    is_busy || postgres::is_retryable(&code)
+    is_busy || sqlstate::is_retryable(&code)
 }
 
 /// `refused`: whether the database itself answered that it refuses.
