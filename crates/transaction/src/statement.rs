@@ -35,6 +35,8 @@ pub enum Saw {
 pub struct Statement<'t, D: Driver> {
     lease: MutexGuard<'t, Option<Lease<D>>>,
     frame: &'t Arc<Frame<D>>,
+    /// The savepoint that it makes: dropped, it dooms no more than goes with that.
+    makes: Option<u32>,
     finished: bool,
 }
 
@@ -74,6 +76,7 @@ impl<'t, D: Driver> Statement<'t, D> {
         Ok(Self {
             lease,
             frame,
+            makes: None,
             finished: false,
         })
     }
@@ -84,6 +87,11 @@ impl<'t, D: Driver> Statement<'t, D> {
     /// [`Error::Completed`], where there is none any more.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Error> {
         self.lease()?.connection()
+    }
+
+    /// It makes a savepoint.
+    pub(crate) fn makes(&mut self, savepoint: u32) {
+        self.makes = Some(savepoint);
     }
 
     pub(crate) fn lease(&mut self) -> Result<&mut Lease<D>, Error> {
@@ -200,7 +208,7 @@ impl<D: Driver> Drop for Statement<'_, D> {
             if !state.has_run() {
                 let mark = self.frame.who.clone().because(Cause::StatementDropped);
                 lost = Some(mark.clone());
-                let under = state.under(self.frame.savepoint);
+                let under = self.makes.or_else(|| state.under(self.frame.savepoint));
                 state.set_doom(mark, under);
                 state.set_unclean();
             }

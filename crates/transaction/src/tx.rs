@@ -294,6 +294,7 @@ pub(crate) async fn make_savepoint<D: Driver>(
         return Err(Error::Doomed { mark });
     }
     let number = unit.state().make_savepoint(by_hand.then_some(frame.number));
+    statement.makes(number);
     let guard = AbandonedUnlessDone::new(frame, number);
     let made = {
         let connection = statement.connection()?;
