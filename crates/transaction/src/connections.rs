@@ -1,73 +1,14 @@
 //! Connections: taken so that nobody waits for himself, and given back only when they are clean.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::driver::{Driver, DriverError};
 use crate::error::Error;
 use crate::events::Event;
-use crate::manager::Shared;
-
-/// The counts of one pool's connections, as far as they go through the manager.
-#[derive(Debug)]
-pub(crate) struct Counts {
-    general: Arc<Semaphore>,
-    /// For scopes whose task holds a connection already.
-    reserve: Arc<Semaphore>,
-    reserved: u32,
-    /// Those on their way back to the pool: they are free in a moment, and hold nobody up.
-    returning: AtomicU32,
-    returned: Notify,
-    suspended: AtomicU32,
-}
-
-impl Counts {
-    pub(crate) fn new(size: u32, reserve: u32) -> Self {
-        // One must be left for those that hold none.
-        let reserved = reserve.min(size.saturating_sub(1));
-        let permits = |count: u32| Arc::new(Semaphore::new(count as usize));
-        Self {
-            general: permits(size - reserved),
-            reserve: permits(reserved),
-            reserved,
-            returning: AtomicU32::new(0),
-            returned: Notify::new(),
-            suspended: AtomicU32::new(0),
-        }
-    }
-
-    /// How many connections are set aside.
-    pub(crate) fn suspended(&self) -> u32 {
-        self.suspended.load(Ordering::Relaxed)
-    }
-
-    /// One that is free now, or as soon as those are back that are on their way.
-    async fn free(&self, of_reserve: bool) -> Option<(OwnedSemaphorePermit, bool)> {
-        loop {
-            let returned = self.returned.notified();
-            // Counted before looking: one that is back in between is seen.
-            let returning = self.returning.load(Ordering::Acquire);
-            if let Ok(permit) = Arc::clone(&self.general).try_acquire_owned() {
-                return Some((permit, false));
-            }
-            if let Ok(permit) = Arc::clone(&self.reserve).try_acquire_owned() {
-                return Some((permit, true));
-            }
-            if returning == 0 {
-                break;
-            }
-            returned.await;
-        }
-        if self.reserved == 0 || of_reserve {
-            return None;
-        }
-        let permit = Arc::clone(&self.reserve).acquire_owned().await;
-        Some((permit.ok()?, true))
-    }
-}
+use crate::shared::Shared;
 
 /// What a task holds already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,12 +42,11 @@ impl<D: Driver> Lease<D> {
         if let Some(way_back) = self.shared.driver.give_back(connection) {
             let shared = Arc::clone(&self.shared);
             let permit = self.permit.take();
-            shared.counts.returning.fetch_add(1, Ordering::AcqRel);
+            shared.counts.goes_back();
             runtime.spawn(async move {
                 way_back.await;
                 drop(permit);
-                shared.counts.returning.fetch_sub(1, Ordering::AcqRel);
-                shared.counts.returned.notify_waiters();
+                shared.counts.is_back();
             });
         }
     }
@@ -136,7 +76,7 @@ pub(crate) async fn acquire<D: Driver>(
         size: shared.driver.size(),
     };
     let (permit, of_reserve) = if held.connections == 0 {
-        let permit = Arc::clone(&counts.general).acquire_owned();
+        let permit = counts.wait();
         let permit = match shared.driver.patience() {
             None => permit.await,
             Some(patience) => match tokio::time::timeout(patience, permit).await {
@@ -144,7 +84,7 @@ pub(crate) async fn acquire<D: Driver>(
                 Err(_) => return Err(exhausted()),
             },
         };
-        (permit.map_err(|_| Error::Completed)?, false)
+        (permit.ok_or(Error::Completed)?, false)
     } else {
         counts.free(held.of_reserve).await.ok_or_else(exhausted)?
     };
@@ -174,13 +114,13 @@ pub(crate) struct SetAside<D: Driver>(Arc<Shared<D>>);
 
 impl<D: Driver> SetAside<D> {
     pub(crate) fn new(shared: &Arc<Shared<D>>) -> Self {
-        shared.counts.suspended.fetch_add(1, Ordering::Relaxed);
+        shared.counts.set_aside();
         Self(Arc::clone(shared))
     }
 }
 
 impl<D: Driver> Drop for SetAside<D> {
     fn drop(&mut self) {
-        self.0.counts.suspended.fetch_sub(1, Ordering::Relaxed);
+        self.0.counts.take_up();
     }
 }

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::definition::Isolation;
-use crate::error::{Error, Outcome, Source};
+use crate::error::{Error, Source};
+use crate::outcome::Outcome;
 
 /// What a driver is at work on. A box, and not `impl Future`: that a future which holds one may move
 /// between threads could not be proven otherwise (rust-lang/rust#100013).

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::Driver;
-use crate::error::Outcome;
 use crate::events::Event;
-use crate::hooks::{HookPhase, Told};
+use crate::hooks::Told;
 use crate::mark::Cause;
 use crate::open::{Open, Stage};
+use crate::outcome::HookPhase;
+use crate::outcome::Outcome;
 use crate::rules::{Phase, Role};
 use crate::unit::Unit;
 

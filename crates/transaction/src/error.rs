@@ -3,22 +3,11 @@
 use std::time::Duration;
 
 use crate::definition::Isolation;
-use crate::hooks::HookPhase;
 use crate::mark::Mark;
+use crate::outcome::{HookPhase, Outcome};
 
 /// The source of an error: the driver's, or a hook's.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
-
-/// How a transaction ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Committed.
-    Committed,
-    /// Rolled back.
-    RolledBack,
-    /// Nobody can tell: the answer to the commit, or to the rollback, was lost.
-    Unknown,
-}
 
 /// Why a scope, or a statement within one, did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::error::Outcome;
+use crate::outcome::Outcome;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

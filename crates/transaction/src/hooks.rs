@@ -3,7 +3,6 @@
 //! `before_commit` -> `before_completion` -> the database -> `after_commit` -> `after_completion`.
 //! A hook that is registered during a phase takes part from the next one on.
 
-use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -11,35 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 
-use crate::error::{Error, Outcome, Source};
+use crate::error::{Error, Source};
+use crate::outcome::{HookPhase, Outcome};
 
 /// What a hook is at work on.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Source>> + Send + 'a>>;
-
-/// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HookPhase {
-    /// Before the commit, within the transaction. An error rolls it back.
-    BeforeCommit,
-    /// Before the commit or the rollback. An error is logged.
-    BeforeCompletion,
-    /// After the commit. The transaction is over, its connection given back, and a new one may be
-    /// begun. An error is returned to the caller, although everything is committed.
-    AfterCommit,
-    /// After the end, however it was. An error is logged.
-    AfterCompletion,
-}
-
-impl fmt::Display for HookPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BeforeCommit => "before-commit",
-            Self::BeforeCompletion => "before-completion",
-            Self::AfterCommit => "after-commit",
-            Self::AfterCompletion => "after-completion",
-        })
-    }
-}
 
 /// Something that takes part in the end of a transaction.
 pub trait Hook: Send + Sync + 'static {

@@ -57,6 +57,7 @@
 //! * It never lets statements through after the database has ended the transaction by itself.
 mod ambient;
 mod connections;
+mod counts;
 mod definition;
 pub mod driver;
 mod dropped;
@@ -68,12 +69,14 @@ mod leave;
 mod manager;
 mod mark;
 mod open;
+mod outcome;
 #[cfg(any(feature = "sqlx-postgres", feature = "tokio-postgres"))]
 mod postgres;
 mod propagation;
 mod results;
 mod rules;
 mod scope;
+mod shared;
 #[cfg(any(
     feature = "sqlx-mysql",
     feature = "sqlx-postgres",
@@ -94,11 +97,12 @@ mod tx;
 mod unit;
 
 pub use definition::{Definition, HookScopes, Isolation, Settings};
-pub use error::{Error, Outcome, Source};
+pub use error::{Error, Source};
 pub use events::{Event, Observer};
-pub use hooks::{Hook, HookFuture, HookPhase};
+pub use hooks::{Hook, HookFuture};
 pub use manager::Transactions;
 pub use mark::{Cause, Mark};
+pub use outcome::{HookPhase, Outcome};
 pub use propagation::Propagation;
 #[doc(hidden)]
 pub use results::Returned;

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ambient;
-use crate::connections::Counts;
 use crate::definition::{Definition, Settings};
 use crate::driver::Driver;
-use crate::events::{Event, Observer};
+use crate::events::Observer;
 use crate::frame::Place;
 use crate::propagation::Propagation;
 use crate::scope::Scope;
+use crate::shared::Shared;
 use crate::tx::Tx;
 
 /// The transactions of one pool.
@@ -18,26 +18,6 @@ use crate::tx::Tx;
 /// Cheap to clone; clones are the same manager. Two managers of one pool do not see each other's
 /// transactions, and do not count each other's connections: make one, and pass it around.
 pub struct Transactions<D: Driver>(pub(crate) Arc<Shared<D>>);
-
-pub(crate) struct Shared<D: Driver> {
-    pub(crate) driver: D,
-    pub(crate) settings: Settings,
-    pub(crate) counts: Counts,
-    observer: Option<Box<dyn Observer>>,
-}
-
-impl<D: Driver> Shared<D> {
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.observe(event);
-        }
-    }
-
-    /// By what the manager's own scopes are known among those around.
-    pub(crate) fn id(self: &Arc<Self>) -> usize {
-        Arc::as_ptr(self).addr()
-    }
-}
 
 impl<D: Driver> Transactions<D> {
     /// The transactions of a pool, with the default settings.
@@ -56,13 +36,7 @@ impl<D: Driver> Transactions<D> {
     }
 
     fn build(pool: D, settings: Settings, observer: Option<Box<dyn Observer>>) -> Self {
-        let counts = Counts::new(pool.size(), settings.reserve);
-        Self(Arc::new(Shared {
-            driver: pool,
-            settings,
-            counts,
-            observer,
-        }))
+        Self(Arc::new(Shared::new(pool, settings, observer)))
     }
 
     /// The pool.

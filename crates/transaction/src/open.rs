@@ -10,12 +10,13 @@ use crate::ambient;
 use crate::connections::{Held, acquire, cannot_begin};
 use crate::definition::{Definition, HookScopes};
 use crate::driver::{Begin, Driver};
-use crate::error::{Error, Outcome};
+use crate::error::Error;
 use crate::events::Event;
 use crate::frame::{Frame, Place};
-use crate::manager::Shared;
 use crate::mark::Mark;
+use crate::outcome::Outcome;
 use crate::rules::{Entry, Refusal, Role, enter};
+use crate::shared::Shared;
 use crate::tx::{Tx, make_savepoint};
 use crate::unit::{Deadline, Suspension, Unit};
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::driver::{Begin, Standing, Traits};
-use crate::error::Outcome;
+use crate::outcome::Outcome;
 
 pub(crate) const TRAITS: Traits = Traits {
     name: "PostgreSQL",

@@ -9,9 +9,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connections::Lease;
 use crate::driver::Driver;
-use crate::error::{Error, Outcome};
+use crate::error::Error;
 use crate::frame::Frame;
 use crate::mark::{Cause, Mark};
+use crate::outcome::Outcome;
 use crate::rules::Phase;
 use crate::unit::Deadline;
 

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 
 use crate::definition::{Definition, Isolation};
 use crate::driver::Driver;
-use crate::error::{Error, Outcome, Source};
+use crate::error::{Error, Source};
 use crate::events::Event;
 use crate::frame::{Frame, Place};
-use crate::hooks::{Closure, Hook, HookPhase};
+use crate::hooks::{Closure, Hook};
 use crate::manager::Transactions;
 use crate::mark::{Cause, Mark};
+use crate::outcome::{HookPhase, Outcome};
 use crate::propagation::Propagation;
 use crate::rules::Role;
 use crate::scope::Scope;

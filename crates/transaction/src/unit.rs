@@ -12,12 +12,13 @@ use tokio::time::Instant;
 
 use crate::connections::{Held, Lease, SetAside, acquire};
 use crate::driver::{Begin, Driver, DriverError, Standing};
-use crate::error::{Error, Outcome};
+use crate::error::Error;
 use crate::events::Event;
 use crate::hooks::Hooks;
-use crate::manager::Shared;
 use crate::mark::{Cause, Mark};
+use crate::outcome::Outcome;
 use crate::rules::{Around, Phase, State};
+use crate::shared::Shared;
 
 /// One transaction, or one scope without.
 pub(crate) struct Unit<D: Driver> {

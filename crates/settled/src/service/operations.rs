@@ -33,16 +33,16 @@ impl Settled {
     /// through `outbox` (see [`Settled::outbox`]) to the coordinator, which asks first.
     ///
     /// ```no_run
+    /// # #[derive(Clone)] struct Platform;
+    /// # impl Platform {
+    /// #   async fn shelve(&self, key: &str) -> Result<String, settled::CallError> { Ok(key.to_owned()) }
+    /// # }
     /// # #[cfg(feature = "sqlx-postgres")]
     /// # async fn example(
     /// #     settled: settled::Settled,
     /// #     pool: sqlx::PgPool,
     /// #     platform: Platform,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
-    /// # #[derive(Clone)] struct Platform;
-    /// # impl Platform {
-    /// #   async fn shelve(&self, key: &str) -> Result<String, settled::CallError> { Ok(key.to_owned()) }
-    /// # }
     /// use settled::local::{OperationOptions, OutboxOptions};
     /// use settled::transaction::{Error, Transactions};
     ///

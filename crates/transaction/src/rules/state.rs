@@ -1,8 +1,8 @@
 //! What a transaction remembers while it is open: who has doomed it, its savepoints, and how far the
 //! connection can be trusted.
 
-use crate::error::Outcome;
 use crate::mark::Mark;
+use crate::outcome::Outcome;
 
 /// How far a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@
 //! connection itself; what happens there is not seen, so that the database is always asked.
 
 mod connection;
+mod dialect;
 mod error;
 mod executor;
 #[cfg(feature = "sqlx-mysql")]

@@ -9,17 +9,14 @@
 //! A statement that is dropped takes its connection along: `sqlx` does not know how much of the answer
 //! is still to come, and would take it for the next one's.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
+use sqlx::{AssertSqlSafe, Executor, MySql};
 
-use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool};
-
-use super::connection::{SqlxConnection, try_acquire};
+use super::connection::SqlxConnection;
+use super::dialect::Dialect;
 use super::error::{code, explain, plain};
 use super::executor::Statements;
-use crate::driver::{Begin, Boxed, Driver, DriverError, Standing, Traits};
-use crate::error::Outcome;
+use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
+use crate::outcome::Outcome;
 use crate::statement::Saw;
 
 type Connection = SqlxConnection<MySql>;
@@ -107,52 +104,21 @@ async fn set_back(connection: &mut Connection) -> Result<(), DriverError> {
     Ok(())
 }
 
-impl Driver for MySqlPool {
-    type Connection = Connection;
+impl Dialect for MySql {
+    const TRAITS: Traits = Traits {
+        name: "MySQL",
+        single_writer: false,
+        savepoints: true,
+        only_isolation: None,
+    };
+    const OUTLIVES_STATEMENTS: bool = false;
 
-    fn traits(&self) -> Traits {
-        Traits {
-            name: "MySQL",
-            single_writer: false,
-            savepoints: true,
-            only_isolation: None,
-        }
-    }
-
-    fn size(&self) -> u32 {
-        self.options().get_max_connections()
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        Some(self.options().get_acquire_timeout())
-    }
-
-    fn acquire(&self) -> Boxed<'_, Self::Connection> {
-        Box::pin(async { Ok(Connection::new(self.acquire().await.map_err(plain)?)) })
-    }
-
-    fn try_acquire(&self) -> Boxed<'_, Option<Self::Connection>> {
-        Box::pin(async { try_acquire(self).await.map_err(plain) })
-    }
-
-    fn give_back(
-        &self,
-        connection: Self::Connection,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        connection.give_back()
-    }
-
-    fn discard(&self, connection: Self::Connection) {
-        connection.close();
-    }
-
-    fn begin<'c>(&'c self, connection: &'c mut Self::Connection, how: &'c Begin) -> Boxed<'c, ()> {
+    fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async { connection.begin_with(begin_sql(how)).await.map_err(plain) })
     }
 
     fn commit<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
+        connection: &'c mut SqlxConnection<Self>,
         _how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
@@ -170,38 +136,30 @@ impl Driver for MySqlPool {
         })
     }
 
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        _how: &'c Begin,
-    ) -> Boxed<'c, ()> {
+    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async {
             connection.roll_back().await.map_err(plain)?;
             set_back(connection).await
         })
     }
 
-    fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn savepoint(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(savepoint(connection, "SAVEPOINT", number))
     }
 
-    fn roll_back_to<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        number: u32,
-    ) -> Boxed<'c, ()> {
+    fn roll_back_to(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(savepoint(connection, "ROLLBACK TO SAVEPOINT", number))
     }
 
-    fn release<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn release(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(savepoint(connection, "RELEASE SAVEPOINT", number))
     }
 
-    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
+    fn standing(connection: &mut SqlxConnection<Self>) -> Boxed<'_, Standing> {
         Box::pin(standing(connection))
     }
 
-    fn before_raw<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {
+    fn before_raw(connection: &mut SqlxConnection<Self>) -> Boxed<'_, ()> {
         Box::pin(async {
             if !connection.set_autocommit {
                 // So that what follows a deadlock within is not committed statement by statement.

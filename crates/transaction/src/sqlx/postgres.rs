@@ -4,18 +4,15 @@
 //! failure. Its COMMIT, however, is answered as if all were well: before a commit that is in doubt, a
 //! savepoint is made, which an aborted transaction refuses, and no transaction too.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
-
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
-use sqlx::{AssertSqlSafe, Executor, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Executor, Postgres};
 
-use super::connection::{SqlxConnection, try_acquire};
+use super::connection::SqlxConnection;
+use super::dialect::Dialect;
 use super::error::{code, explain, plain};
 use super::executor::Statements;
-use crate::driver::{Begin, Boxed, Driver, DriverError, Standing, Traits};
-use crate::error::Outcome;
+use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
+use crate::outcome::Outcome;
 use crate::postgres;
 use crate::statement::Saw;
 
@@ -47,45 +44,11 @@ async fn send(connection: &mut SqlxConnection<Postgres>, sql: String) -> Result<
     Ok(())
 }
 
-impl Driver for PgPool {
-    type Connection = SqlxConnection<Postgres>;
+impl Dialect for Postgres {
+    const TRAITS: Traits = postgres::TRAITS;
+    const OUTLIVES_STATEMENTS: bool = true;
 
-    fn traits(&self) -> Traits {
-        postgres::TRAITS
-    }
-
-    fn size(&self) -> u32 {
-        self.options().get_max_connections()
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        Some(self.options().get_acquire_timeout())
-    }
-
-    fn outlives_statements(&self) -> bool {
-        true
-    }
-
-    fn acquire(&self) -> Boxed<'_, Self::Connection> {
-        Box::pin(async { Ok(SqlxConnection::new(self.acquire().await.map_err(plain)?)) })
-    }
-
-    fn try_acquire(&self) -> Boxed<'_, Option<Self::Connection>> {
-        Box::pin(async { try_acquire(self).await.map_err(plain) })
-    }
-
-    fn give_back(
-        &self,
-        connection: Self::Connection,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        connection.give_back()
-    }
-
-    fn discard(&self, connection: Self::Connection) {
-        connection.close();
-    }
-
-    fn begin<'c>(&'c self, connection: &'c mut Self::Connection, how: &'c Begin) -> Boxed<'c, ()> {
+    fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async {
             connection
                 .begin_with(postgres::begin(how))
@@ -95,8 +58,7 @@ impl Driver for PgPool {
     }
 
     fn commit<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
+        connection: &'c mut SqlxConnection<Self>,
         _how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
@@ -115,37 +77,29 @@ impl Driver for PgPool {
         })
     }
 
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        _how: &'c Begin,
-    ) -> Boxed<'c, ()> {
+    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async { connection.roll_back().await.map_err(plain) })
     }
 
-    fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn savepoint(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send(connection, format!("SAVEPOINT settled_{number}")))
     }
 
-    fn roll_back_to<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        number: u32,
-    ) -> Boxed<'c, ()> {
+    fn roll_back_to(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send(
             connection,
             format!("ROLLBACK TO SAVEPOINT settled_{number}"),
         ))
     }
 
-    fn release<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn release(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send(
             connection,
             format!("RELEASE SAVEPOINT settled_{number}"),
         ))
     }
 
-    fn standing<'c>(&'c self, _connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
+    fn standing(_connection: &mut SqlxConnection<Self>) -> Boxed<'_, Standing> {
         Box::pin(async { Ok(Standing::Open) })
     }
 }

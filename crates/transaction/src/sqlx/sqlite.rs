@@ -5,18 +5,17 @@
 //! (a full disk, an interruption, `ON CONFLICT ROLLBACK`), after which statements would take effect one
 //! by one; so after each error it is asked whether the transaction is still there.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sqlx::{AssertSqlSafe, Executor, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, Executor, Sqlite};
 
-use super::connection::{SqlxConnection, try_acquire};
+use super::connection::SqlxConnection;
+use super::dialect::Dialect;
 use super::error::{code, explain, plain};
 use super::executor::Statements;
 use crate::definition::Isolation;
-use crate::driver::{Begin, Boxed, Driver, DriverError, Standing, Traits};
-use crate::error::Outcome;
+use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
+use crate::outcome::Outcome;
 use crate::statement::Saw;
 
 type Connection = SqlxConnection<Sqlite>;
@@ -103,56 +102,21 @@ async fn standing(connection: &mut Connection) -> Result<Standing, DriverError> 
     }
 }
 
-impl Driver for SqlitePool {
-    type Connection = Connection;
+impl Dialect for Sqlite {
+    const TRAITS: Traits = Traits {
+        name: "SQLite",
+        single_writer: true,
+        savepoints: true,
+        only_isolation: Some(Isolation::Serializable),
+    };
+    const OUTLIVES_STATEMENTS: bool = true;
 
-    fn traits(&self) -> Traits {
-        Traits {
-            name: "SQLite",
-            single_writer: true,
-            savepoints: true,
-            only_isolation: Some(Isolation::Serializable),
-        }
-    }
-
-    fn size(&self) -> u32 {
-        self.options().get_max_connections()
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        Some(self.options().get_acquire_timeout())
-    }
-
-    fn outlives_statements(&self) -> bool {
-        true
-    }
-
-    fn acquire(&self) -> Boxed<'_, Self::Connection> {
-        Box::pin(async { Ok(Connection::new(self.acquire().await.map_err(plain)?)) })
-    }
-
-    fn try_acquire(&self) -> Boxed<'_, Option<Self::Connection>> {
-        Box::pin(async { try_acquire(self).await.map_err(plain) })
-    }
-
-    fn give_back(
-        &self,
-        connection: Self::Connection,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        connection.give_back()
-    }
-
-    fn discard(&self, connection: Self::Connection) {
-        connection.close();
-    }
-
-    fn begin<'c>(&'c self, connection: &'c mut Self::Connection, how: &'c Begin) -> Boxed<'c, ()> {
+    fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(begin(connection, how))
     }
 
     fn commit<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
+        connection: &'c mut SqlxConnection<Self>,
         _how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
@@ -179,48 +143,36 @@ impl Driver for SqlitePool {
         })
     }
 
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        _how: &'c Begin,
-    ) -> Boxed<'c, ()> {
+    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async {
             connection.roll_back().await.map_err(plain)?;
             set_back(connection).await
         })
     }
 
-    fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn savepoint(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send_owned(
             connection,
             format!("SAVEPOINT settled_{number}"),
         ))
     }
 
-    fn roll_back_to<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        number: u32,
-    ) -> Boxed<'c, ()> {
+    fn roll_back_to(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send_owned(
             connection,
             format!("ROLLBACK TO settled_{number}"),
         ))
     }
 
-    fn release<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {
+    fn release(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()> {
         Box::pin(send_owned(connection, format!("RELEASE settled_{number}")))
     }
 
-    fn standing<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, Standing> {
+    fn standing(connection: &mut SqlxConnection<Self>) -> Boxed<'_, Standing> {
         Box::pin(standing(connection))
     }
 
-    fn set_impatient<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        impatient: bool,
-    ) -> Boxed<'c, ()> {
+    fn set_impatient(connection: &mut SqlxConnection<Self>, impatient: bool) -> Boxed<'_, ()> {
         Box::pin(async move {
             if impatient {
                 let waits: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
