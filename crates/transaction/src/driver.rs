@@ -139,7 +139,6 @@ pub trait Driver: Clone + Send + Sync + 'static {
     fn commit<'c>(
         &'c self,
         connection: &'c mut Self::Connection,
-        how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing>;
 
@@ -147,11 +146,7 @@ pub trait Driver: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// The connection is then closed.
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        how: &'c Begin,
-    ) -> Boxed<'c, ()>;
+    fn roll_back<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()>;
 
     /// Makes a savepoint.
     ///

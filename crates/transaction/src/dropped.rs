@@ -23,7 +23,7 @@ impl<D: Driver> Drop for Open<D> {
         match self.frame.role {
             Role::EmptyParticipant => {}
             Role::Participant => {
-                let mark = self.frame.who.clone().because(Cause::Dropped);
+                let mark = self.frame.who.because(Cause::Dropped);
                 unit.state().set_doom(mark, self.frame.under);
             }
             Role::Nested(savepoint) => unit.state().abandon(savepoint),
@@ -64,10 +64,10 @@ fn end_in_background<D: Driver>(unit: Arc<Unit<D>>, stage: Stage) {
         }
         if let Some(mut lease) = lease {
             let mut rolled_back = is_clean && !unit.is_impatient();
-            if rolled_back && let Some(how) = &unit.begun {
+            if rolled_back && unit.is_transaction() {
                 let driver = &unit.shared.driver;
                 rolled_back = match lease.connection() {
-                    Ok(connection) => driver.roll_back(connection, how).await.is_ok(),
+                    Ok(connection) => driver.roll_back(connection).await.is_ok(),
                     Err(_) => false,
                 };
             }

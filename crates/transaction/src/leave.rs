@@ -8,15 +8,14 @@ use tokio::time::Instant;
 
 use crate::ambient;
 use crate::connections::Lease;
-use crate::driver::{Begin, Certainty, Driver, Standing};
+use crate::driver::{Certainty, Driver, Standing};
 use crate::error::Error;
 use crate::events::Event;
 use crate::frame::{Frame, Place};
 use crate::hooks::Told;
 use crate::mark::Cause;
 use crate::open::{Open, Stage};
-use crate::outcome::HookPhase;
-use crate::outcome::Outcome;
+use crate::outcome::{HookPhase, Outcome};
 use crate::rules::{Exit, Phase, Role, leave};
 use crate::statement::{Saw, Statement};
 use crate::tx::AbandonedUnlessDone;
@@ -31,7 +30,7 @@ impl<D: Driver> Open<D> {
             Exit::Nothing { kept } => self.leave_empty(kept).await,
             Exit::Doom => {
                 let own = self.frame.marked();
-                let mark = own.unwrap_or_else(|| self.frame.who.clone().because(why));
+                let mark = own.unwrap_or_else(|| self.frame.who.because(why));
                 self.frame.unit.state().set_doom(mark, self.frame.under);
                 Ok(())
             }
@@ -233,9 +232,8 @@ impl<D: Driver> Open<D> {
             return self.gone().await;
         }
         self.stage = Stage::Ending(Outcome::Unknown);
-        let how = unit.begun.unwrap_or(NO_TRANSACTION);
         let driver = &unit.shared.driver;
-        let answer = driver.commit(lease.connection()?, &how, doubtful).await;
+        let answer = driver.commit(lease.connection()?, doubtful).await;
         match answer {
             Ok(Standing::Open) => {
                 self.let_go(lease, unit.state().is_clean());
@@ -243,19 +241,19 @@ impl<D: Driver> Open<D> {
             }
             Ok(Standing::Aborted) => {
                 self.stage = Stage::Ending(Outcome::RolledBack);
-                let rolled_back = driver.roll_back(lease.connection()?, &how).await;
+                let rolled_back = driver.roll_back(lease.connection()?).await;
                 self.let_go(lease, rolled_back.is_ok());
                 let hidden = || "a statement failed, and its error was hidden".into();
                 let mark = failed.unwrap_or_else(|| {
-                    let who = self.frame.who.clone();
-                    who.because(Cause::StatementFailed(hidden()))
+                    let cause = Cause::StatementFailed(hidden());
+                    self.frame.who.because(cause)
                 });
                 let told = Err(Error::UnexpectedRollback { mark });
                 self.tell_the_end(Outcome::RolledBack, told).await
             }
             Ok(Standing::Gone { why, outcome }) => {
-                let mark = self.frame.who.clone();
-                let mark = mark.because(Cause::EndedByDatabase(why.into()));
+                let cause = Cause::EndedByDatabase(why.into());
+                let mark = self.frame.who.because(cause);
                 unit.state().set_gone(mark, outcome);
                 self.let_go(lease, false);
                 self.gone().await
@@ -268,7 +266,7 @@ impl<D: Driver> Open<D> {
                 };
                 let mut rolled_back = None;
                 if settings.roll_back_on_commit_failure {
-                    rolled_back = Some(driver.roll_back(lease.connection()?, &how).await);
+                    rolled_back = Some(driver.roll_back(lease.connection()?).await);
                 }
                 self.let_go(lease, false);
                 let told = Error::Commit {
@@ -318,9 +316,8 @@ impl<D: Driver> Open<D> {
         if let Some(mut lease) = lease {
             let mut is_clean = unit.state().is_clean();
             if is_clean {
-                let how = unit.begun.unwrap_or(NO_TRANSACTION);
                 let driver = &unit.shared.driver;
-                if let Err(error) = driver.roll_back(lease.connection()?, &how).await {
+                if let Err(error) = driver.roll_back(lease.connection()?).await {
                     is_clean = false;
                     outcome = Outcome::Unknown;
                     failed = Some(Error::Rollback {
@@ -384,11 +381,3 @@ impl<D: Driver> Open<D> {
         told
     }
 }
-
-/// For a unit that has none, which is never committed.
-const NO_TRANSACTION: Begin = Begin {
-    isolation: None,
-    read_only: false,
-    deferred: false,
-    timeout: None,
-};

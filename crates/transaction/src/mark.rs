@@ -50,8 +50,8 @@ impl Mark {
     }
 
     /// The same scope, for another reason.
-    pub(crate) fn because(self, cause: Cause) -> Self {
-        Self { cause, ..self }
+    pub(crate) fn because(&self, cause: Cause) -> Self {
+        Self::new(self.scope.clone(), self.location, cause)
     }
 
     pub(crate) fn scope_name(&self) -> Option<Cow<'static, str>> {

@@ -48,7 +48,7 @@ impl<'t, D: Driver> Statement<'t, D> {
         frame.check_innermost()?;
         let unit = &frame.unit;
         if let Some(deadline) = passed(unit.deadline) {
-            let mark = frame.who.clone().because(Cause::TimedOut);
+            let mark = frame.who.because(Cause::TimedOut);
             let mut state = unit.state();
             let under = state.under(frame.savepoint);
             state.set_doom(mark, under);
@@ -107,7 +107,7 @@ impl<'t, D: Driver> Statement<'t, D> {
     /// It went past the time limit. What the database makes of it nobody will learn.
     pub fn timed_out(mut self) {
         self.finished = true;
-        let mark = self.frame.who.clone().because(Cause::TimedOut);
+        let mark = self.frame.who.because(Cause::TimedOut);
         let mut state = self.frame.unit.state();
         let under = state.under(self.frame.savepoint);
         state.set_doom(mark.clone(), under);
@@ -164,15 +164,15 @@ impl<'t, D: Driver> Statement<'t, D> {
                 return;
             }
             Saw::Failed(said) => {
-                let mark = self.frame.who.clone();
-                let mark = mark.because(Cause::StatementFailed(said.into()));
+                let cause = Cause::StatementFailed(said.into());
+                let mark = self.frame.who.because(cause);
                 unit.state().set_doubt(Some(mark.clone()));
                 mark
             }
             Saw::Ended(said) => {
-                let mark = self.frame.who.clone();
                 if unit.is_transaction() {
-                    let mark = mark.because(Cause::EndedByDatabase(said.into()));
+                    let cause = Cause::EndedByDatabase(said.into());
+                    let mark = self.frame.who.because(cause);
                     unit.state().set_gone(mark, Outcome::RolledBack);
                 }
                 self.finished = true;
@@ -207,7 +207,7 @@ impl<D: Driver> Drop for Statement<'_, D> {
         if !self.finished {
             state.set_doubt(None);
             if !state.has_run() {
-                let mark = self.frame.who.clone().because(Cause::StatementDropped);
+                let mark = self.frame.who.because(Cause::StatementDropped);
                 lost = Some(mark.clone());
                 let under = self.makes.or_else(|| state.under(self.frame.savepoint));
                 state.set_doom(mark, under);

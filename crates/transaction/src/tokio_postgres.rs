@@ -98,12 +98,7 @@ impl Driver for Pool {
         send(connection, postgres::begin(how))
     }
 
-    fn commit<'c>(
-        &'c self,
-        connection: &'c mut Object,
-        _how: &'c Begin,
-        doubtful: bool,
-    ) -> Boxed<'c, Standing> {
+    fn commit<'c>(&'c self, connection: &'c mut Object, doubtful: bool) -> Boxed<'c, Standing> {
         Box::pin(async move {
             let sql = if doubtful {
                 format!("{}; COMMIT", postgres::CHECK)
@@ -121,7 +116,7 @@ impl Driver for Pool {
         })
     }
 
-    fn roll_back<'c>(&'c self, connection: &'c mut Object, _how: &'c Begin) -> Boxed<'c, ()> {
+    fn roll_back<'c>(&'c self, connection: &'c mut Object) -> Boxed<'c, ()> {
         send(connection, "ROLLBACK".to_owned())
     }
 

@@ -184,7 +184,7 @@ impl<D: Driver> Unit<D> {
         guard.done();
         if let Err(error) = &done {
             let said = error.to_string().into();
-            let mark = self.owner.clone().because(Cause::EndedByDatabase(said));
+            let mark = self.owner.because(Cause::EndedByDatabase(said));
             self.state().set_gone(mark, Outcome::RolledBack);
         }
         done
@@ -261,7 +261,7 @@ impl<D: Driver> Unit<D> {
     fn or_give_up<T>(&self, done: Result<T, DriverError>) -> Result<T, Error> {
         done.map_err(|error| {
             let said = error.source.to_string().into();
-            let mark = self.owner.clone().because(Cause::EndedByDatabase(said));
+            let mark = self.owner.because(Cause::EndedByDatabase(said));
             // No commit was sent, and none will be: the connection is closed.
             self.state().set_gone(mark, Outcome::RolledBack);
             Error::from(error)
@@ -310,7 +310,7 @@ impl<'u, D: Driver> LostUnlessDone<'u, D> {
 impl<D: Driver> Drop for LostUnlessDone<'_, D> {
     fn drop(&mut self) {
         if !self.is_done {
-            let mark = self.who.clone().because(Cause::StatementDropped);
+            let mark = self.who.because(Cause::StatementDropped);
             self.unit.state().set_gone(mark, Outcome::RolledBack);
         }
     }

@@ -8,9 +8,11 @@
 mod mariadb;
 mod postgres;
 mod process;
+mod proxy;
 mod skip;
 
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use process::NoServer;
+pub use proxy::{Cut, Proxy};
 pub use skip::skip;

@@ -256,7 +256,6 @@ impl<D: Driver> Driver for Recorded<D> {
     fn commit<'c>(
         &'c self,
         connection: &'c mut Self::Connection,
-        how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
         Box::pin(async move {
@@ -282,7 +281,7 @@ impl<D: Driver> Driver for Recorded<D> {
                 (None, Some(How::Fails)) => failed(Certainty::Nothing, false),
                 (None, Some(How::Refused { retryable })) => failed(Certainty::Refused, retryable),
                 _ => {
-                    let work = self.base.commit(&mut connection.base, how, doubtful);
+                    let work = self.base.commit(&mut connection.base, doubtful);
                     work.await
                 }
             };
@@ -303,13 +302,9 @@ impl<D: Driver> Driver for Recorded<D> {
         })
     }
 
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        how: &'c Begin,
-    ) -> Boxed<'c, ()> {
+    fn roll_back<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {
         let number = connection.number;
-        let work = self.base.roll_back(&mut connection.base, how);
+        let work = self.base.roll_back(&mut connection.base);
         Box::pin(self.send(Call::RollBack, number, "R", work))
     }
 

@@ -2,32 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use settled_transaction::{Error, Outcome, Transactions, Tx};
+use settled_transaction_tests::books::{books, rows};
 use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-
-async fn books() -> (tempfile::TempDir, Transactions<SqlitePool>) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = SqliteConnectOptions::new()
-        .filename(folder.path().join("books.db"))
-        .create_if_missing(true);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .connect_with(options)
-        .await
-        .unwrap();
-    sqlx::query("CREATE TABLE entry (what TEXT NOT NULL)")
-        .execute(&pool)
-        .await
-        .unwrap();
-    (folder, Transactions::new(pool))
-}
-
-async fn rows(books: &Transactions<SqlitePool>) -> Vec<String> {
-    sqlx::query_scalar("SELECT what FROM entry ORDER BY 1")
-        .fetch_all(books.pool())
-        .await
-        .unwrap()
-}
 
 async fn write(tx: &Tx<SqlitePool>, what: &str) -> Result<(), Error> {
     sqlx::query("INSERT INTO entry VALUES (?)")

@@ -10,21 +10,27 @@ use sqlx::{Database, Pool};
 use super::connection::{SqlxConnection, try_acquire};
 use super::error::plain;
 use crate::driver::{Begin, Boxed, Driver, Standing, Traits};
+use crate::statement::Saw;
 
 /// What one database does its own way: each as in [`Driver`].
 pub(super) trait Dialect: Database {
     const TRAITS: Traits;
     const OUTLIVES_STATEMENTS: bool;
 
+    /// What an error of a statement shows of the transaction.
+    fn saw(error: &sqlx::Error) -> Saw;
+
+    /// Whether it is for the one writer's sake that a statement was refused.
+    fn is_for_the_writer(error: &sqlx::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()>;
 
-    fn commit<'c>(
-        connection: &'c mut SqlxConnection<Self>,
-        how: &'c Begin,
-        doubtful: bool,
-    ) -> Boxed<'c, Standing>;
+    fn commit(connection: &mut SqlxConnection<Self>, doubtful: bool) -> Boxed<'_, Standing>;
 
-    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()>;
+    fn roll_back(connection: &mut SqlxConnection<Self>) -> Boxed<'_, ()>;
 
     fn savepoint(connection: &mut SqlxConnection<Self>, number: u32) -> Boxed<'_, ()>;
 
@@ -90,18 +96,13 @@ impl<DB: Dialect> Driver for Pool<DB> {
     fn commit<'c>(
         &'c self,
         connection: &'c mut Self::Connection,
-        how: &'c Begin,
         doubtful: bool,
     ) -> Boxed<'c, Standing> {
-        DB::commit(connection, how, doubtful)
+        DB::commit(connection, doubtful)
     }
 
-    fn roll_back<'c>(
-        &'c self,
-        connection: &'c mut Self::Connection,
-        how: &'c Begin,
-    ) -> Boxed<'c, ()> {
-        DB::roll_back(connection, how)
+    fn roll_back<'c>(&'c self, connection: &'c mut Self::Connection) -> Boxed<'c, ()> {
+        DB::roll_back(connection)
     }
 
     fn savepoint<'c>(&'c self, connection: &'c mut Self::Connection, number: u32) -> Boxed<'c, ()> {

@@ -47,11 +47,14 @@ pub(super) fn code(error: &sqlx::Error) -> String {
     }
 }
 
+/// SQLite: busy, and busy for its recovery or its snapshot; locked within one cache.
+pub(super) fn is_busy(code: &str) -> bool {
+    ["5", "261", "517", "6", "262"].contains(&code)
+}
+
 pub(super) fn is_retryable(error: &sqlx::Error) -> bool {
     let code = code(error);
-    // SQLite: busy, and busy for its snapshot; locked within one cache.
-    let is_busy = ["5", "261", "517", "6", "262"].contains(&code.as_str());
-    is_busy || sqlstate::is_retryable(&code)
+    is_busy(&code) || sqlstate::is_retryable(&code)
 }
 
 /// `refused`: whether the database itself answered that it refuses.

@@ -7,6 +7,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Either, Execute, Executor, Pool, SqlStr};
 
+use super::dialect::Dialect;
 use super::words::{Kind, first_word, kind};
 use crate::driver::Driver;
 use crate::error::Error;
@@ -66,15 +67,6 @@ impl<DB: Database> Execute<'_, DB> for Read<DB> {
     }
 }
 
-/// What makes a database's pool a driver, as far as statements go.
-pub(super) trait Statements: Database {
-    /// What an error shows of the transaction.
-    fn saw(error: &sqlx::Error) -> Saw;
-
-    /// Whether it is for the one writer's sake that a statement was refused.
-    fn is_for_the_writer(error: &sqlx::Error) -> bool;
-}
-
 impl<D: Driver> Tx<D> {
     /// The statement at work has run: to drop it now is to do without the rest of its answer.
     fn statement_has_run(&self) {
@@ -97,8 +89,7 @@ async fn finish<DB, T>(
     result: Result<sqlx::Result<T>, Error>,
 ) -> sqlx::Result<T>
 where
-    DB: Statements,
-    Pool<DB>: Driver,
+    DB: Dialect,
 {
     match result {
         Ok(Ok(value)) => {
@@ -125,6 +116,21 @@ where
     }
 }
 
+type Connection<DB> = <DB as Database>::Connection;
+
+/// Runs a query from its turn on the connection to its end.
+async fn whole<DB: Dialect, T>(
+    tx: &Tx<Pool<DB>>,
+    query: Read<DB>,
+    work: impl AsyncFnOnce(&mut Connection<DB>, Read<DB>) -> sqlx::Result<T>,
+) -> sqlx::Result<T> {
+    let (mut statement, kind) = begin(tx, &query).await?;
+    let limit = statement.limit();
+    let connection = statement.connection()?;
+    let result = limit.run(work(connection, query)).await;
+    finish(statement, kind, result).await
+}
+
 macro_rules! executor {
     ($feature:literal, $DB:ty) => {
         #[cfg(feature = $feature)]
@@ -140,13 +146,11 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $DB>,
             {
                 let query = Read::new(query);
-                Box::pin(async move {
-                    let (mut statement, kind) = begin(self, &query).await?;
-                    let limit = statement.limit();
-                    let connection = statement.connection()?;
-                    let result = limit.run((&mut **connection).execute(query)).await;
-                    finish(statement, kind, result).await
-                })
+                Box::pin(whole(
+                    self,
+                    query,
+                    async |at: &mut Connection<$DB>, query| at.execute(query).await,
+                ))
             }
 
             fn fetch_many<'e, 'q: 'e, E>(
@@ -193,13 +197,11 @@ macro_rules! executor {
                 E: 'q + Execute<'q, $DB>,
             {
                 let query = Read::new(query);
-                Box::pin(async move {
-                    let (mut statement, kind) = begin(self, &query).await?;
-                    let limit = statement.limit();
-                    let connection = statement.connection()?;
-                    let result = limit.run((&mut **connection).fetch_all(query)).await;
-                    finish(statement, kind, result).await
-                })
+                Box::pin(whole(
+                    self,
+                    query,
+                    async |at: &mut Connection<$DB>, query| at.fetch_all(query).await,
+                ))
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -342,8 +344,7 @@ async fn begin<'t, DB>(
     query: &Read<DB>,
 ) -> sqlx::Result<(Statement<'t, Pool<DB>>, Kind)>
 where
-    DB: Statements,
-    Pool<DB>: Driver,
+    DB: Dialect,
 {
     if let Some(refused) = query.refused() {
         return Err(refused.into());

@@ -14,7 +14,6 @@ use sqlx::{AssertSqlSafe, Executor, MySql};
 use super::connection::SqlxConnection;
 use super::dialect::Dialect;
 use super::error::{code, explain, plain};
-use super::executor::Statements;
 use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
 use crate::outcome::Outcome;
 use crate::statement::Saw;
@@ -32,20 +31,6 @@ fn number(error: &sqlx::Error) -> u16 {
             .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
             .map_or(0, sqlx::mysql::MySqlDatabaseError::number),
         _ => 0,
-    }
-}
-
-impl Statements for MySql {
-    fn saw(error: &sqlx::Error) -> Saw {
-        let said = error.to_string();
-        match number(error) {
-            DEADLOCK => Saw::Ended(said),
-            _ => Saw::Failed(said),
-        }
-    }
-
-    fn is_for_the_writer(_error: &sqlx::Error) -> bool {
-        false
     }
 }
 
@@ -113,15 +98,19 @@ impl Dialect for MySql {
     };
     const OUTLIVES_STATEMENTS: bool = false;
 
+    fn saw(error: &sqlx::Error) -> Saw {
+        let said = error.to_string();
+        match number(error) {
+            DEADLOCK => Saw::Ended(said),
+            _ => Saw::Failed(said),
+        }
+    }
+
     fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async { connection.begin_with(begin_sql(how)).await.map_err(plain) })
     }
 
-    fn commit<'c>(
-        connection: &'c mut SqlxConnection<Self>,
-        _how: &'c Begin,
-        doubtful: bool,
-    ) -> Boxed<'c, Standing> {
+    fn commit(connection: &mut SqlxConnection<Self>, doubtful: bool) -> Boxed<'_, Standing> {
         Box::pin(async move {
             if doubtful && let gone @ Standing::Gone { .. } = standing(connection).await? {
                 return Ok(gone);
@@ -136,7 +125,7 @@ impl Dialect for MySql {
         })
     }
 
-    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
+    fn roll_back(connection: &mut SqlxConnection<Self>) -> Boxed<'_, ()> {
         Box::pin(async {
             connection.roll_back().await.map_err(plain)?;
             set_back(connection).await

@@ -10,21 +10,10 @@ use sqlx::{AssertSqlSafe, Executor, Postgres};
 use super::connection::SqlxConnection;
 use super::dialect::Dialect;
 use super::error::{code, explain, plain};
-use super::executor::Statements;
 use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
 use crate::outcome::Outcome;
 use crate::postgres;
 use crate::statement::Saw;
-
-impl Statements for Postgres {
-    fn saw(error: &sqlx::Error) -> Saw {
-        Saw::Failed(error.to_string())
-    }
-
-    fn is_for_the_writer(_error: &sqlx::Error) -> bool {
-        false
-    }
-}
 
 fn explain_commit(error: sqlx::Error) -> DriverError {
     let severity = match &error {
@@ -48,6 +37,10 @@ impl Dialect for Postgres {
     const TRAITS: Traits = postgres::TRAITS;
     const OUTLIVES_STATEMENTS: bool = true;
 
+    fn saw(error: &sqlx::Error) -> Saw {
+        Saw::Failed(error.to_string())
+    }
+
     fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(async {
             connection
@@ -57,11 +50,7 @@ impl Dialect for Postgres {
         })
     }
 
-    fn commit<'c>(
-        connection: &'c mut SqlxConnection<Self>,
-        _how: &'c Begin,
-        doubtful: bool,
-    ) -> Boxed<'c, Standing> {
+    fn commit(connection: &mut SqlxConnection<Self>, doubtful: bool) -> Boxed<'_, Standing> {
         Box::pin(async move {
             if doubtful && let Err(error) = (&mut **connection).execute(postgres::CHECK).await {
                 return Ok(
@@ -77,7 +66,7 @@ impl Dialect for Postgres {
         })
     }
 
-    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
+    fn roll_back(connection: &mut SqlxConnection<Self>) -> Boxed<'_, ()> {
         Box::pin(async { connection.roll_back().await.map_err(plain) })
     }
 

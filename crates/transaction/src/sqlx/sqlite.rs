@@ -11,25 +11,13 @@ use sqlx::{AssertSqlSafe, Executor, Sqlite};
 
 use super::connection::SqlxConnection;
 use super::dialect::Dialect;
-use super::error::{code, explain, plain};
-use super::executor::Statements;
+use super::error::{code, explain, is_busy, plain};
 use crate::definition::Isolation;
 use crate::driver::{Begin, Boxed, DriverError, Standing, Traits};
 use crate::outcome::Outcome;
 use crate::statement::Saw;
 
 type Connection = SqlxConnection<Sqlite>;
-
-impl Statements for Sqlite {
-    fn saw(error: &sqlx::Error) -> Saw {
-        Saw::Failed(error.to_string())
-    }
-
-    fn is_for_the_writer(error: &sqlx::Error) -> bool {
-        // Busy, and locked within one cache.
-        ["5", "261", "517", "6", "262"].contains(&code(error).as_str())
-    }
-}
 
 /// How often the clock is looked at, in the steps of SQLite's machine: every few microseconds.
 const STEPS: i32 = 1000;
@@ -111,15 +99,19 @@ impl Dialect for Sqlite {
     };
     const OUTLIVES_STATEMENTS: bool = true;
 
+    fn saw(error: &sqlx::Error) -> Saw {
+        Saw::Failed(error.to_string())
+    }
+
+    fn is_for_the_writer(error: &sqlx::Error) -> bool {
+        is_busy(&code(error))
+    }
+
     fn begin<'c>(connection: &'c mut SqlxConnection<Self>, how: &'c Begin) -> Boxed<'c, ()> {
         Box::pin(begin(connection, how))
     }
 
-    fn commit<'c>(
-        connection: &'c mut SqlxConnection<Self>,
-        _how: &'c Begin,
-        doubtful: bool,
-    ) -> Boxed<'c, Standing> {
+    fn commit(connection: &mut SqlxConnection<Self>, doubtful: bool) -> Boxed<'_, Standing> {
         Box::pin(async move {
             if doubtful && let gone @ Standing::Gone { .. } = standing(connection).await? {
                 return Ok(gone);
@@ -143,7 +135,7 @@ impl Dialect for Sqlite {
         })
     }
 
-    fn roll_back<'c>(connection: &'c mut SqlxConnection<Self>, _how: &'c Begin) -> Boxed<'c, ()> {
+    fn roll_back(connection: &mut SqlxConnection<Self>) -> Boxed<'_, ()> {
         Box::pin(async {
             connection.roll_back().await.map_err(plain)?;
             set_back(connection).await

@@ -13,7 +13,6 @@ mod once;
 mod operations;
 mod outbox;
 mod places;
-mod proxy;
 mod tables;
 mod together;
 mod unanswered;

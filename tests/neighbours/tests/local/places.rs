@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use settled::local::{self, LocalPool};
 use settled::transaction::{Begun, Error, Transactions, Tx};
-use settled_test_servers::{MariaDb, NoServer, Postgres, skip};
-
-use crate::proxy::Proxy;
+use settled_test_servers::{MariaDb, NoServer, Postgres, Proxy, skip};
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -165,7 +163,7 @@ impl PostgresPlace {
             .unwrap()?;
         let database = database();
         let place = Self {
-            proxy: Proxy::start(server.port()).await,
+            proxy: Proxy::start(server.port()).await.unwrap(),
             server,
             database,
         };
@@ -333,7 +331,7 @@ impl Place for SqlxMySql {
             .unwrap()?;
         let database = database();
         let place = Self {
-            proxy: Proxy::start(server.port()).await,
+            proxy: Proxy::start(server.port()).await.unwrap(),
             server,
             database,
         };

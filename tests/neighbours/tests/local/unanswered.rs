@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use settled::local::{self, OnceError};
+use settled_test_servers::Cut;
 
 use crate::each_wire;
 use crate::places::{Failure, Place, SqlxSqlite, books};
-use crate::proxy::Cut;
 
 const KEY: &str = "order-1001/stock/action";
 

@@ -10,7 +10,6 @@
 mod cancelled;
 mod ended;
 mod places;
-mod proxy;
 mod tasks;
 mod traps;
 mod wire;

@@ -5,12 +5,10 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use settled_test_servers::{MariaDb, NoServer, Postgres, skip};
+use settled_test_servers::{MariaDb, NoServer, Postgres, Proxy, skip};
 use settled_transaction::driver::Driver;
 use settled_transaction::{Error, Tx};
 use sqlx::AssertSqlSafe;
-
-use crate::proxy::Proxy;
 
 pub(crate) type Connection<P> = <<P as Place>::Pool as Driver>::Connection;
 
@@ -196,7 +194,7 @@ impl PostgresPlace {
         let apart = Self::client(port, &database).await;
         apart.batch_execute(TABLES).await.unwrap();
         Ok(Self {
-            proxy: Proxy::start(port).await,
+            proxy: Proxy::start(port).await.unwrap(),
             _server: server,
             database,
             apart,
@@ -375,7 +373,7 @@ impl Place for SqlxMySql {
         let apart = Self::pools(1).connect_with(apart).await.unwrap();
         sqlx::raw_sql(TABLES).execute(&apart).await.unwrap();
         Ok(Self {
-            proxy: Proxy::start(port).await,
+            proxy: Proxy::start(port).await.unwrap(),
             _server: server,
             database,
             apart,

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use settled_test_servers::Cut;
 use settled_transaction::driver::Driver;
 use settled_transaction::{Error, Isolation, Outcome, Transactions, Tx};
 
 use crate::places::{Place, SqlxMySql, SqlxPostgres, SqlxSqlite, TokioPostgres};
-use crate::proxy::Cut;
 use crate::witness::{Said, Witness, assert_clean};
 use crate::{each, on};
 
@@ -299,7 +299,7 @@ async fn a_commit_without_an_answer_is_unknown<P: Place>(place: P) {
             panic!("{cut:?}: {error}");
         };
         assert!(!error.is_retryable());
-        place.proxy().unwrap().has_cut().await;
+        place.proxy().unwrap().until_cut().await;
         assert_eq!(witness.end().await, Outcome::Unknown);
         assert_eq!(witness.count(Said::AfterCommit), 0);
         if cut == Cut::After {
@@ -329,7 +329,7 @@ async fn dropped_while_the_answer_is_awaited_it_is_unknown<P: Place>(place: P) {
     });
     tokio::select! {
         done = run => panic!("{done:?}"),
-        () = place.proxy().unwrap().has_cut() => {}
+        () = place.proxy().unwrap().until_cut() => {}
     }
     assert_eq!(witness.end().await, Outcome::Unknown);
     assert_eq!(witness.count(Said::AfterCommit), 0);

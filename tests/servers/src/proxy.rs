@@ -1,6 +1,8 @@
 //! A wire that breaks at the worst moment: a TCP proxy that knows a COMMIT when it sees one.
 
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,31 +11,45 @@ use tokio::task::JoinHandle;
 
 /// What becomes of the next COMMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// It never reaches the server.
     Before,
     /// It reaches the server, and the answer is lost.
     After,
+    /// The caller loses the wire at once; the server gets the COMMIT this much later.
+    Late(Duration),
     /// It reaches the server, and its answer never comes, on a wire that stays as it is.
     Silent,
 }
 
-pub(crate) struct Proxy {
+/// A wire to a server on the loopback address; cut when dropped.
+#[derive(Debug)]
+pub struct Proxy {
     port: u16,
     next: Arc<Next>,
     task: JoinHandle<()>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Next {
     cut: Mutex<Option<Cut>>,
     done: Notify,
 }
 
+impl Next {
+    fn cut(&self) -> MutexGuard<'_, Option<Cut>> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Proxy {
-    pub(crate) async fn start(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// Opens a port that leads to the server's.
+    ///
+    /// # Errors
+    /// Where there is none to be had.
+    pub async fn start(server: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
         let next = Arc::new(Next::default());
         let shared = Arc::clone(&next);
         let task = tokio::spawn(async move {
@@ -47,20 +63,26 @@ impl Proxy {
                 });
             }
         });
-        Self { port, next, task }
+        Ok(Self { port, next, task })
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port on the loopback address.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The next COMMIT goes wrong, and only that one.
-    pub(crate) fn cut(&self, cut: Cut) {
-        *self.next.cut.lock().unwrap() = Some(cut);
+    pub fn cut(&self, cut: Cut) {
+        *self.next.cut() = Some(cut);
     }
 
-    /// Waits until that has happened, and the server has done what reached it.
-    pub(crate) async fn has_cut(&self) {
+    /// Whether it has met that COMMIT.
+    pub fn has_cut(&self) -> bool {
+        self.next.cut().is_none()
+    }
+
+    /// Waits until the server has answered what reached it of that COMMIT.
+    pub async fn until_cut(&self) {
         self.next.done.notified().await;
     }
 }
@@ -79,18 +101,24 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, next: &Next) {
                 let Ok(count @ 1..) = read else { return };
                 let bytes = &up[..count];
                 let is_commit = bytes.windows(6).any(|word| word == b"COMMIT");
-                let cut = if is_commit { next.cut.lock().unwrap().take() } else { None };
+                let cut = if is_commit { next.cut().take() } else { None };
                 let Some(cut) = cut else {
                     if server.write_all(bytes).await.is_err() {
                         return;
                     }
                     continue;
                 };
-                if cut != Cut::Before {
-                    let _ = server.write_all(bytes).await;
-                    let _ = server.read(&mut down).await;
+                if let Cut::Late(pause) = cut {
+                    drop(client);
+                    tokio::time::sleep(pause).await;
+                    hand_over(&mut server, bytes, next).await;
+                    return;
                 }
-                next.done.notify_one();
+                if cut == Cut::Before {
+                    next.done.notify_one();
+                } else {
+                    hand_over(&mut server, bytes, next).await;
+                }
                 if cut == Cut::Silent {
                     // Until the other side has had enough.
                     while let Ok(1..) = client.read(&mut up).await {}
@@ -105,4 +133,11 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, next: &Next) {
             }
         }
     }
+}
+
+/// Gives the server what it is to have, and waits for its answer, which goes nowhere.
+async fn hand_over(server: &mut TcpStream, bytes: &[u8], next: &Next) {
+    let _ = server.write_all(bytes).await;
+    let _ = server.read(&mut [0; 1024]).await;
+    next.done.notify_one();
 }
