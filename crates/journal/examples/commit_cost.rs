@@ -187,6 +187,7 @@ fn append(no: i64, n: u8, chain: u64, plan: &Arc<Plan>, definition: &Json) -> Ap
             definition: definition.clone(),
             definition_digest: [7; 32],
             fingerprint: [no as u8; 32],
+            submitted_by: None,
             created_at: at(1),
             deadline_at: None,
         })

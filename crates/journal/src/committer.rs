@@ -15,8 +15,8 @@ use std::time::Duration;
 use settled_protocol::Timestamp;
 
 use crate::chain::chain_after;
+use crate::change::Change;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
-use crate::schedule::ScheduleChange;
 use crate::store::{CommitError, Journal, Opened};
 
 /// The most appends in one transaction. Larger ones take longer than they save.
@@ -207,13 +207,13 @@ impl<T> Committer<T> {
         self.aside(|journal| journal.prune(before, limit))
     }
 
-    /// Changes the table of schedules, see [`Journal::change_schedule`]. Not while the journal is in
+    /// Changes what stands beside the events, see [`Journal::change`]. Not while the journal is in
     /// trouble.
     ///
     /// # Errors
-    /// As [`Journal::change_schedule`].
-    pub fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.aside(|journal| journal.change_schedule(change))
+    /// As [`Journal::change`].
+    pub fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        self.aside(|journal| journal.change(change))
     }
 
     /// Does something beside the batches, in a transaction of its own.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use settled_protocol::Timestamp;
 
+use crate::change::Change;
 use crate::support::{self, Known};
 use crate::{
     Append, Appended, CommitCounts, CommitError, Committer, Fate, Journal, Keeper, MemoryJournal,
@@ -96,19 +97,19 @@ impl Journal for Flaky {
         self.inner.prune(before, limit)
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
         let mut script = self.script.lock().unwrap();
         assert!(
             !script.must_reopen,
             "it was used again without being reopened"
         );
         match script.changes.pop_front().flatten() {
-            None => self.inner.change_schedule(change),
+            None => self.inner.change(change),
             Some(Fault::Full) => Err(CommitError::Full("disk".to_owned())),
             Some(fault) => {
                 script.must_reopen = true;
                 if matches!(fault, Fault::Written) {
-                    self.inner.change_schedule(change)?;
+                    self.inner.change(change)?;
                 }
                 Err(CommitError::Unknown("fsync".to_owned()))
             }
@@ -562,7 +563,7 @@ fn a_journal_that_breaks_off_is_answered_for() {
         fn prune(&mut self, _: Timestamp, _: usize) -> Result<usize, CommitError> {
             Ok(0)
         }
-        fn change_schedule(&mut self, _: &ScheduleChange) -> Result<bool, CommitError> {
+        fn change(&mut self, _: &Change) -> Result<bool, CommitError> {
             Ok(false)
         }
     }
@@ -601,19 +602,19 @@ fn a_change_of_the_schedules_has_the_same_discipline() {
     let row = support::schedule(&mut random, "a".to_owned());
     let put = ScheduleChange::Put(Box::new(row));
     for (change, found) in [(&put, true), (&remove, true)] {
-        let doubt = rig.committer.change_schedule(change).unwrap_err();
+        let doubt = rig.committer.change(&change.clone().into()).unwrap_err();
         assert!(matches!(doubt, CommitError::Unknown(_)), "{doubt}");
         assert!(!rig.committer.is_idle(), "it is to be opened anew");
-        let again = rig.committer.change_schedule(change).unwrap_err();
+        let again = rig.committer.change(&change.clone().into()).unwrap_err();
         assert!(matches!(again, CommitError::Unknown(_)), "not before that");
         rig.committer.step();
         assert!(rig.committer.is_idle());
-        assert_eq!(rig.committer.change_schedule(change), Ok(found));
+        assert_eq!(rig.committer.change(&change.clone().into()), Ok(found));
     }
     assert_eq!(rig.script.lock().unwrap().reopened, 2);
-    let full = rig.committer.change_schedule(&put).unwrap_err();
+    let full = rig.committer.change(&put.clone().into()).unwrap_err();
     assert!(matches!(full, CommitError::Full(_)), "{full}");
-    assert_eq!(rig.committer.change_schedule(&put), Ok(false));
+    assert_eq!(rig.committer.change(&put.clone().into()), Ok(false));
 }
 
 #[test]
@@ -635,13 +636,13 @@ fn the_writer_answers_for_changes_of_the_schedules_until_it_is_closed() {
     for _ in 0..2 {
         let reply = reply.clone();
         let answer = Box::new(move |changed| reply.send(changed).unwrap());
-        writer.change_schedule(put.clone(), answer);
+        writer.change(put.clone().into(), answer);
     }
     assert_eq!(answers.recv().unwrap(), Ok(false));
     assert_eq!(answers.recv().unwrap(), Ok(true));
     let change = ScheduleChange::Remove("a".to_owned());
     let answer = Box::new(move |changed| reply.send(changed).unwrap());
-    writer.change_schedule(change, answer);
+    writer.change(change.into(), answer);
     writer.close();
     assert_eq!(
         answers.recv().unwrap(),

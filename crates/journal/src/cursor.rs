@@ -35,6 +35,17 @@ pub(crate) fn write_incident(no: i64) -> String {
     format!("i{no:016x}")
 }
 
+/// A place in the audit log.
+pub(crate) fn write_audit(no: i64) -> String {
+    format!("a{no:016x}")
+}
+
+/// Reads back what [`write_audit`] has written.
+pub(crate) fn read_audit(text: &str) -> Result<i64, ReadError> {
+    let digits = text.strip_prefix('a').filter(|digits| digits.len() == 16);
+    number(digits.ok_or(ReadError::Cursor)?)
+}
+
 /// Reads back what [`write_incident`] has written.
 pub(crate) fn read_incident(text: &str) -> Result<i64, ReadError> {
     let digits = text.strip_prefix('i').filter(|digits| digits.len() == 16);
@@ -62,6 +73,8 @@ mod tests {
         };
         assert_eq!(SagaCursor::read(&cursor.write()).unwrap(), cursor);
         assert_eq!(read_incident(&write_incident(77)).unwrap(), 77);
+        assert_eq!(read_audit(&write_audit(77)).unwrap(), 77);
+        assert!(read_audit(&write_incident(77)).is_err());
         for text in [
             "",
             "s",

@@ -43,6 +43,8 @@ pub struct NewSaga {
     pub definition_digest: [u8; 32],
     /// SHA-256 over everything that makes the submission what it is (R8).
     pub fingerprint: [u8; 32],
+    /// Who submitted it, where that is known.
+    pub submitted_by: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Not settled by then, and before the pivot: compensate.

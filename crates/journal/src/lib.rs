@@ -8,7 +8,9 @@
 #[cfg(test)]
 extern crate self as settled_journal;
 
+mod audit;
 mod chain;
+mod change;
 mod committer;
 #[cfg(test)]
 mod committer_tests;
@@ -32,15 +34,19 @@ mod support;
 mod time_text;
 mod writer;
 
+pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_hash};
 pub use chain::chain_after;
+pub use change::{Change, Telling, Told};
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
+pub use incident::{IncidentGroup, fault};
 pub use memory::MemoryJournal;
 pub use schedule::{ScheduleChange, ScheduleRow};
 pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
-    CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,
-    Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
+    CommitError, Due, DueCursor, DueSaga, Ended, IncidentFilter, IncidentRow, IncidentTally,
+    Journal, Keeper, Opened, Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
+    Untold,
 };
-pub use writer::{Deliver, PruneReply, ScheduleReply, Writer};
+pub use writer::{ChangeReply, Deliver, PruneReply, Writer};

@@ -2,8 +2,11 @@
 
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
+use crate::audit::{AuditFilter, AuditRow};
+use crate::change::{Change, Telling};
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
-use crate::schedule::{ScheduleChange, ScheduleRow};
+use crate::incident::{IncidentGroup, fault, is_participant};
+use crate::schedule::ScheduleRow;
 
 /// What is known of a journal when it is opened.
 #[derive(Clone, Debug)]
@@ -51,12 +54,12 @@ pub trait Journal: Send {
     /// As [`Journal::commit`].
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError>;
 
-    /// Changes the table of schedules, durably, in a transaction of its own. To make the same change
-    /// again does no harm. Returns whether there was a row of that name before.
+    /// Changes what stands beside the events, durably, in a transaction of its own. To make the same
+    /// change again does no harm. What is returned is said at each [`Change`].
     ///
     /// # Errors
     /// As [`Journal::commit`].
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError>;
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError>;
 }
 
 /// Reads what is durable; any number of these may be open beside the writer.
@@ -110,6 +113,49 @@ pub trait Reader: Send {
     /// Where the journal cannot be read.
     fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError>;
 
+    /// The open incidents that match, put together by what is alike in them; those of which there
+    /// are most first. Counts a bounded number of incidents, the newest ones.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn incident_groups(&mut self, filter: &IncidentFilter)
+    -> Result<Vec<IncidentGroup>, ReadError>;
+
+    /// Incidents that there is something to tell of and nobody was told yet, the oldest first;
+    /// those that are open and were last told of before `remind_before` come last.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn untold(
+        &mut self,
+        remind_before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Untold>, ReadError>;
+
+    /// How many incidents were opened and resolved at or after a moment.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn incident_tally(&mut self, since: Timestamp) -> Result<IncidentTally, ReadError>;
+
+    /// The sagas that were settled at or after a moment, the one that was settled last first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn ended(&mut self, since: Timestamp, limit: usize) -> Result<Vec<Ended>, ReadError>;
+
+    /// Entries of the audit log that match, newest first. A page may end early as in
+    /// [`Reader::list`].
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the cursor is not one of ours.
+    fn audit(
+        &mut self,
+        filter: &AuditFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<AuditRow>, ReadError>;
+
     /// Counts for metrics and start-up.
     ///
     /// # Errors
@@ -161,6 +207,8 @@ pub struct StoredSaga {
     pub input: Json,
     /// Its definition's canonical document.
     pub definition: Json,
+    /// Who submitted it, where that is known.
+    pub submitted_by: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Not settled by then: compensate.
@@ -226,10 +274,47 @@ pub struct IncidentFilter {
     pub open: Option<bool>,
     /// Of the saga with this id.
     pub saga: Option<String>,
+    /// Of sagas of this kind.
+    pub name: Option<String>,
     /// Of the step with this name.
     pub step: Option<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
     /// Whose request went to this participant (`host:port`, or `host`).
     pub participant: Option<String>,
+    /// With this fault: the error without what differs from saga to saga, see [`fault`].
+    pub fault: Option<String>,
+}
+
+impl IncidentFilter {
+    /// Whether these columns of an incident are what is looked for. Its state and its saga are for
+    /// the store to look at, which has indexes for them.
+    pub(crate) fn matches(&self, columns: IncidentColumns<'_>) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == found
+        };
+        is(&self.name, columns.name)
+            && is(&self.step, columns.step)
+            && is(&self.kind, columns.kind)
+            && self
+                .participant
+                .as_deref()
+                .is_none_or(|wanted| is_participant(columns.participant, wanted))
+            && self
+                .fault
+                .as_deref()
+                .is_none_or(|wanted| columns.error.is_some_and(|error| fault(error) == wanted))
+    }
+}
+
+/// What of an incident a filter looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IncidentColumns<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) step: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) participant: Option<&'a str>,
+    pub(crate) error: Option<&'a str>,
 }
 
 /// One page of a longer list.
@@ -280,6 +365,47 @@ pub struct IncidentRow {
     pub resolved_by: Option<String>,
     /// When.
     pub resolved_at: Option<Timestamp>,
+}
+
+impl IncidentRow {
+    pub(crate) fn columns(&self) -> IncidentColumns<'_> {
+        IncidentColumns {
+            name: Some(&self.name),
+            step: Some(&self.step),
+            kind: Some(&self.kind),
+            participant: self.participant.as_deref(),
+            error: Some(&self.error),
+        }
+    }
+}
+
+/// An incident that there is something to tell of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// As it stands.
+    pub incident: IncidentRow,
+    /// What there is to tell.
+    pub telling: Telling,
+}
+
+/// How many incidents came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IncidentTally {
+    /// How many were opened.
+    pub opened: u64,
+    /// How many were resolved.
+    pub resolved: u64,
+}
+
+/// A saga that was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What it ended as.
+    pub state: SagaState,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it was settled.
+    pub settled_at: Timestamp,
 }
 
 /// Counts over the whole journal; each costs what is unsettled, not what is settled.

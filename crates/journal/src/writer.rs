@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use settled_protocol::Timestamp;
 
+use crate::change::Change;
 use crate::committer::{Committer, Fate, Next, Step};
 use crate::entry::Append;
 use crate::failpoint::failpoint;
-use crate::schedule::ScheduleChange;
 use crate::stats::CommitStats;
 use crate::store::{CommitError, Journal};
 
@@ -25,8 +25,8 @@ pub type Deliver<T> = Box<dyn Fn(Vec<(T, Fate)>) + Send>;
 /// Receives what became of a request to prune.
 pub type PruneReply = Box<dyn FnOnce(Result<usize, CommitError>) + Send>;
 
-/// Receives what became of a change of the schedules: whether there was a row before.
-pub type ScheduleReply = Box<dyn FnOnce(Result<bool, CommitError>) + Send>;
+/// Receives what became of a [`Change`].
+pub type ChangeReply = Box<dyn FnOnce(Result<bool, CommitError>) + Send>;
 
 /// A thread that owns a journal and writes what it is given. `T` is whatever tells the caller's
 /// appends apart.
@@ -46,7 +46,7 @@ struct Shared<T> {
 struct Inbox<T> {
     appends: Vec<(T, Append)>,
     prunes: Vec<(Timestamp, usize, PruneReply)>,
-    schedules: Vec<(ScheduleChange, ScheduleReply)>,
+    changes: Vec<(Change, ChangeReply)>,
     closing: bool,
 }
 
@@ -55,7 +55,7 @@ impl<T> std::fmt::Debug for Inbox<T> {
         f.debug_struct("Inbox")
             .field("appends", &self.appends.len())
             .field("prunes", &self.prunes.len())
-            .field("schedules", &self.schedules.len())
+            .field("changes", &self.changes.len())
             .field("closing", &self.closing)
             .finish()
     }
@@ -77,7 +77,7 @@ impl<T: Send + 'static> Writer<T> {
             inbox: Mutex::new(Inbox {
                 appends: Vec::new(),
                 prunes: Vec::new(),
-                schedules: Vec::new(),
+                changes: Vec::new(),
                 closing: false,
             }),
             changed: Condvar::new(),
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Writer<T> {
             stats: Arc::clone(&stats),
             deliver,
             prunes: Vec::new(),
-            schedules: Vec::new(),
+            changes: Vec::new(),
             pause_until: None,
         };
         let thread = std::thread::Builder::new()
@@ -123,10 +123,10 @@ impl<T: Send + 'static> Writer<T> {
         self.shared.changed.notify_one();
     }
 
-    /// Asks for a change of the schedules, see [`Journal::change_schedule`], before the next batch.
-    /// Where the writer has ended the reply is dropped.
-    pub fn change_schedule(&self, change: ScheduleChange, reply: ScheduleReply) {
-        self.shared.inbox().schedules.push((change, reply));
+    /// Asks for a change beside the events, see [`Journal::change`], before the next batch. Where
+    /// the writer has ended the reply is dropped.
+    pub fn change(&self, change: Change, reply: ChangeReply) {
+        self.shared.inbox().changes.push((change, reply));
         self.shared.changed.notify_one();
     }
 
@@ -166,7 +166,7 @@ struct Run<T> {
     stats: Arc<CommitStats>,
     deliver: Deliver<T>,
     prunes: Vec<(Timestamp, usize, PruneReply)>,
-    schedules: Vec<(ScheduleChange, ScheduleReply)>,
+    changes: Vec<(Change, ChangeReply)>,
     pause_until: Option<Instant>,
 }
 
@@ -174,7 +174,7 @@ impl<T> Run<T> {
     fn run(&mut self) {
         loop {
             let closing = self.take_inbox();
-            self.change_schedules();
+            self.make_changes();
             if self.pause_until.is_some_and(|until| Instant::now() < until) {
                 if closing {
                     let why = "it was shut down before there was room";
@@ -213,7 +213,7 @@ impl<T> Run<T> {
         let idle = self.committer.is_idle() && self.prunes.is_empty();
         while inbox.appends.is_empty()
             && inbox.prunes.is_empty()
-            && inbox.schedules.is_empty()
+            && inbox.changes.is_empty()
             && !inbox.closing
         {
             let rest = self
@@ -237,17 +237,34 @@ impl<T> Run<T> {
             self.committer.push(ticket, append);
         }
         self.prunes.append(&mut inbox.prunes);
-        self.schedules.append(&mut inbox.schedules);
+        self.changes.append(&mut inbox.changes);
         inbox.closing
     }
 
     /// Few and small, so that they need not wait until there is no batch; and answered also while
     /// there is no room, as whoever asks can wait better than this thread.
-    fn change_schedules(&mut self) {
-        for (change, reply) in std::mem::take(&mut self.schedules) {
-            let changed = self.guarded(|committer| committer.change_schedule(&change));
-            reply(changed.unwrap_or_else(|why| Err(CommitError::Unusable(why))));
+    fn make_changes(&mut self) {
+        let (mut entries, mut heard) = (Vec::new(), Vec::new());
+        for (change, reply) in std::mem::take(&mut self.changes) {
+            if let Change::Audit(mut more) = change {
+                // There may be one for every call, so they share a transaction.
+                entries.append(&mut more);
+                heard.push(reply);
+            } else {
+                reply(self.make(&change));
+            }
         }
+        if !heard.is_empty() {
+            let made = self.make(&Change::Audit(entries));
+            for reply in heard {
+                reply(made.clone());
+            }
+        }
+    }
+
+    fn make(&mut self, change: &Change) -> Result<bool, CommitError> {
+        let made = self.guarded(|committer| committer.change(change));
+        made.unwrap_or_else(|why| Err(CommitError::Unusable(why)))
     }
 
     fn step(&mut self) {

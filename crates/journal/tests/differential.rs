@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use settled_journal::{
-    Append, Appended, DueCursor, IncidentFilter, Journal, Keeper, MemoryJournal, Misplaced, Reader,
-    SagaFilter, SagaKey, SagaNo, ScheduleChange, SqliteJournal,
+    Append, Appended, Change, DueCursor, IncidentFilter, Journal, Keeper, MemoryJournal, Misplaced,
+    Reader, SagaFilter, SagaKey, SagaNo, ScheduleChange, SqliteJournal, Told, Untold,
 };
-use settled_protocol::{SagaState, Timestamp};
+use settled_protocol::{IncidentKind, SagaState, Timestamp};
 use support::{Known, arbitrary};
 
 /// How the journal is opened.
@@ -185,8 +185,56 @@ impl World {
             0 => ScheduleChange::Remove(name),
             _ => ScheduleChange::Put(Box::new(support::schedule(random, name))),
         };
-        let changed = self.sqlite().change_schedule(&change).unwrap();
-        assert_eq!(changed, self.model.change_schedule(&change).unwrap());
+        let changed = self.sqlite().change(&change.clone().into()).unwrap();
+        assert_eq!(changed, self.model.change(&change.clone().into()).unwrap());
+    }
+
+    fn tell(&mut self) {
+        let (mut sqlite, mut model) = self.readers();
+        let random = &mut self.random;
+        let before = arbitrary::maybe(random, arbitrary::time);
+        let limit = random.usize(0..9);
+        let untold = sqlite.untold(before, limit).unwrap();
+        assert_eq!(
+            untold,
+            model.untold(before, limit).unwrap(),
+            "{before:?} {limit}"
+        );
+        for Untold { incident, telling } in untold {
+            let told = Change::Told(Told {
+                incident: incident.id,
+                telling,
+                at: arbitrary::time(random),
+            });
+            if random.bool() {
+                assert!(self.sqlite.as_mut().unwrap().change(&told).unwrap());
+                assert!(self.model.change(&told).unwrap());
+            }
+        }
+    }
+
+    fn write_audit(&mut self) {
+        let entries = support::audit(&mut self.random);
+        let change = Change::Audit(entries);
+        let all_new = self.sqlite().change(&change).unwrap();
+        assert_eq!(all_new, self.model.change(&change).unwrap());
+    }
+
+    fn compare_audit(&mut self) {
+        let (mut sqlite, mut model) = self.readers();
+        let random = &mut self.random;
+        let filter = support::audit_filter(random);
+        let limit = random.usize(0..9);
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = sqlite.audit(&filter, cursor.as_deref(), limit).unwrap();
+            let expected = model.audit(&filter, cursor.as_deref(), limit).unwrap();
+            assert_eq!(page.items, expected.items, "{filter:?} after {cursor:?}");
+            if expected.next_cursor.is_none() {
+                break;
+            }
+            cursor = expected.next_cursor;
+        }
     }
 
     fn compare_schedules(&mut self) {
@@ -259,8 +307,26 @@ impl World {
         let filter = IncidentFilter {
             open: arbitrary::maybe(random, Rng::bool),
             saga: arbitrary::maybe(random, |r| format!("saga-{}", r.u32(0..20))),
+            name: arbitrary::maybe(random, |_| "Refund".to_owned()),
             step: arbitrary::maybe(random, |_| "stock".to_owned()),
+            kind: arbitrary::maybe(random, |r| {
+                IncidentKind::ALL[r.usize(..3)].as_str().to_owned()
+            }),
             participant: arbitrary::maybe(random, |_| "pay.example".to_owned()),
+            fault: None,
+        };
+        let groups = sqlite.incident_groups(&filter).unwrap();
+        assert_eq!(
+            groups,
+            model.incident_groups(&filter).unwrap(),
+            "{filter:?}"
+        );
+        let filter = IncidentFilter {
+            fault: groups
+                .first()
+                .filter(|_| random.bool())
+                .map(|group| group.fault.clone()),
+            ..filter
         };
         // Each goes on by its own cursor: after a removal they may number incidents differently.
         let (mut cursor, mut expected_cursor): (Option<String>, Option<String>) = (None, None);
@@ -279,6 +345,15 @@ impl World {
             (cursor, expected_cursor) = (page.next_cursor, expected.next_cursor);
         }
         let now = Timestamp(arbitrary::EPOCH + random.i64(-1..21) * 1_000_000);
+        assert_eq!(
+            sqlite.incident_tally(now).unwrap(),
+            model.incident_tally(now).unwrap()
+        );
+        let few = random.usize(0..9);
+        assert_eq!(
+            sqlite.ended(now, few).unwrap(),
+            model.ended(now, few).unwrap()
+        );
         assert_eq!(sqlite.snapshot(now).unwrap(), model.snapshot(now).unwrap());
         let limit = random.usize(0..6);
         let mut after: Option<DueCursor> = None;
@@ -324,6 +399,9 @@ fn run(seed: u64, rounds: u32, open: Open) {
             6 => world.compare_sagas(),
             7..=8 => world.change_schedule(),
             9 => world.compare_schedules(),
+            10 => world.tell(),
+            11 => world.write_audit(),
+            12 => world.compare_audit(),
             _ => world.commit(),
         }
         if round == rounds / 2 {
@@ -337,6 +415,7 @@ fn run(seed: u64, rounds: u32, open: Open) {
     world.compare_sagas();
     world.compare_searches();
     world.compare_schedules();
+    world.compare_audit();
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct SagaSnapshot {
     pub name: Arc<str>,
     /// The caller's input.
     pub input: Json,
+    /// Who submitted it, where that is known.
+    pub submitted_by: Option<Arc<str>>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Its steps, compiled.
@@ -53,6 +55,7 @@ impl SagaSnapshot {
             id: stored.id.as_str().into(),
             name: stored.name.as_str().into(),
             input: stored.input.clone(),
+            submitted_by: stored.submitted_by.as_deref().map(Into::into),
             created_at: stored.created_at,
             definition,
             saga,

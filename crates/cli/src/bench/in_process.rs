@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use settled::coordinator::{CoordinatorSettings, OpenJournal};
 use settled::journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, ScheduleChange,
+    Append, Appended, Change, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo,
     SqliteJournal,
 };
 use settled::protocol::Timestamp;
@@ -123,8 +123,8 @@ impl Journal for Kept {
         self.journal.last_seq(saga)
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.journal.change_schedule(change)
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        self.journal.change(change)
     }
 
     fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, CommitError> {

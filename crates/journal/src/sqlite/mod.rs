@@ -10,7 +10,9 @@
 //! The tables are meant to be read by people, see `schema`. They are meant to be written by nobody
 //! else.
 
+mod audit;
 mod error;
+mod incidents;
 mod lock;
 mod names;
 mod open;
@@ -40,8 +42,8 @@ use self::lock::Lock;
 use self::names::{Names, Texts};
 use self::read::SqliteReader;
 use self::write::Desk;
+use crate::change::Change;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
-use crate::schedule::ScheduleChange;
 use crate::store::{CommitError, Journal, Keeper, Opened, ReadError, Reader};
 use crate::time_text::TimeText;
 
@@ -174,8 +176,8 @@ impl Journal for SqliteJournal {
         self.desk()?.prune(before, limit)
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.desk()?.change_schedule(change)
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        self.desk()?.change(change)
     }
 }
 

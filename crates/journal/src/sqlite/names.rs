@@ -6,7 +6,7 @@
 //! was forgotten is a syntax error, or a table that is not there, in the first test. The texts are
 //! made once, when the journal is opened; nothing is put together while something is committed.
 
-use super::{prune, read, schedules, search, stored, submit, write};
+use super::{audit, incidents, prune, read, schedules, search, stored, submit, write};
 
 /// Stands before every name of ours.
 const MARK: char = '@';
@@ -85,7 +85,17 @@ texts! {
     unsettled_sagas: search::UNSETTLED,
     all_sagas: search::ALL,
     first_event: search::FIRST_EVENT,
-    incident: search::INCIDENT,
+    incident: incidents::ONE,
+    told: incidents::TOLD,
+    untold_open: incidents::UNTOLD_OPEN,
+    untold_resolved: incidents::UNTOLD_RESOLVED,
+    to_remind_of: incidents::TO_REMIND_OF,
+    incidents_opened: incidents::OPENED,
+    incidents_resolved: incidents::RESOLVED,
+    last_audit: audit::LAST,
+    insert_audit: audit::INSERT,
+    list_audit: audit::LIST,
+    ended: read::ENDED,
     put_schedule: schedules::PUT,
     remove_schedule: schedules::REMOVE,
     schedule_is_there: schedules::IS_THERE,

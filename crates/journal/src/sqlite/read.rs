@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Error, OptionalExtension, Transaction, params};
-use settled_protocol::Timestamp;
+use settled_protocol::{SagaState, Timestamp};
 
 use super::error::read_error;
 use super::names::Texts;
-use super::schedules;
-use super::search;
 use super::stored::{Definitions, load};
+use super::{audit, incidents, schedules, search};
+use crate::audit::{AuditFilter, AuditRow};
 use crate::entry::SagaNo;
+use crate::incident::IncidentGroup;
 use crate::schedule::ScheduleRow;
 use crate::store::{
-    Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Page, ReadError, Reader, SagaFilter,
-    SagaKey, Snapshot, StoredSaga,
+    Due, DueCursor, DueSaga, Ended, IncidentFilter, IncidentRow, IncidentTally, Page, ReadError,
+    Reader, SagaFilter, SagaKey, Snapshot, StoredSaga, Untold,
 };
 use crate::time_text::{self, TimeText};
 
@@ -32,6 +33,10 @@ pub(super) const COUNT_DUE: &str =
 pub(super) const COUNT_PARKED: &str =
     "SELECT count(*) FROM @saga WHERE wake_at IS NOT NULL AND wake_at > ?1";
 pub(super) const OPEN_INCIDENTS: &str = "SELECT count(*) FROM @incident WHERE state = 'open'";
+
+pub(super) const ENDED: &str = "
+    SELECT state, created_at, settled_at FROM @saga WHERE settled_at >= ?1
+    ORDER BY settled_at DESC, created_at DESC, no DESC LIMIT ?2";
 
 /// A reader with a connection of its own.
 #[derive(Debug)]
@@ -108,12 +113,49 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Page<IncidentRow>, ReadError> {
         self.at_once(|transaction, texts, _| {
-            search::incidents(transaction, texts, filter, cursor, limit)
+            incidents::list(transaction, texts, filter, cursor, limit)
         })
     }
 
     fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError> {
-        search::incident(&self.connection, &self.texts, id)
+        incidents::one(&self.connection, &self.texts, id)
+    }
+
+    fn incident_groups(
+        &mut self,
+        filter: &IncidentFilter,
+    ) -> Result<Vec<IncidentGroup>, ReadError> {
+        self.at_once(|transaction, texts, _| incidents::groups(transaction, texts, filter))
+    }
+
+    fn untold(
+        &mut self,
+        remind_before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Untold>, ReadError> {
+        self.at_once(|transaction, texts, _| {
+            incidents::untold(transaction, texts, remind_before, limit)
+                .map_err(|error| read_error(&error))
+        })
+    }
+
+    fn incident_tally(&mut self, since: Timestamp) -> Result<IncidentTally, ReadError> {
+        self.at_once(|transaction, texts, _| {
+            incidents::tally(transaction, texts, since).map_err(|error| read_error(&error))
+        })
+    }
+
+    fn ended(&mut self, since: Timestamp, limit: usize) -> Result<Vec<Ended>, ReadError> {
+        ended(&self.connection, &self.texts, since, limit).map_err(|error| read_error(&error))
+    }
+
+    fn audit(
+        &mut self,
+        filter: &AuditFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<AuditRow>, ReadError> {
+        audit::list(&self.connection, &self.texts, filter, cursor, limit)
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError> {
@@ -169,6 +211,31 @@ fn due(
         due.next = next.and_then(|next| time_text::parse(&next));
     }
     Ok(due)
+}
+
+fn ended(
+    connection: &Connection,
+    texts: &Texts,
+    since: Timestamp,
+    limit: usize,
+) -> Result<Vec<Ended>, Error> {
+    let mut statement = connection.prepare_cached(&texts.ended)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![TimeText::new(since).as_str(), limit])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let time = |index| search::column(row, index).and_then(time_text::parse);
+        let state = search::column(row, 0).and_then(SagaState::parse);
+        // A row that cannot be read is left to whoever loads its saga.
+        if let (Some(state), Some(created_at), Some(settled_at)) = (state, time(1), time(2)) {
+            all.push(Ended {
+                state,
+                created_at,
+                settled_at,
+            });
+        }
+    }
+    Ok(all)
 }
 
 fn snapshot(connection: &Connection, texts: &Texts, now: Timestamp) -> Result<Snapshot, Error> {

@@ -8,9 +8,8 @@ use settled_protocol::{Json, Timestamp};
 
 use super::error::read_error;
 use super::names::Texts;
-use super::write::Desk;
 use crate::schedule::{ScheduleChange, ScheduleRow};
-use crate::store::{CommitError, ReadError};
+use crate::store::ReadError;
 use crate::time_text::{self, TimeText};
 
 pub(super) const PUT: &str = "
@@ -32,17 +31,20 @@ pub(super) const ONE: &str = "
            overlapped, error
     FROM @schedule WHERE name = ?1";
 
-impl Desk {
-    pub(super) fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.transact(|connection, texts, _| match change {
-            ScheduleChange::Put(row) => put(connection, texts, row),
-            ScheduleChange::Remove(name) => {
-                let removed = connection
-                    .prepare_cached(&texts.remove_schedule)?
-                    .execute([name])?;
-                Ok(removed > 0)
-            }
-        })
+/// Makes a change; says whether there was a row of that name before.
+pub(super) fn change(
+    connection: &Connection,
+    texts: &Texts,
+    change: &ScheduleChange,
+) -> Result<bool, Error> {
+    match change {
+        ScheduleChange::Put(row) => put(connection, texts, row),
+        ScheduleChange::Remove(name) => {
+            let removed = connection
+                .prepare_cached(&texts.remove_schedule)?
+                .execute([name])?;
+            Ok(removed > 0)
+        }
     }
 }
 
@@ -157,6 +159,7 @@ mod tests {
 
     use rusqlite::Connection;
 
+    use super::super::schema;
     use super::*;
     use crate::{Journal, Keeper, OpenError, SqliteJournal};
 
@@ -183,7 +186,7 @@ mod tests {
 
     fn put(journal: &mut SqliteJournal, row: &ScheduleRow) -> bool {
         let change = ScheduleChange::Put(Box::new(row.clone()));
-        journal.change_schedule(&change).unwrap()
+        journal.change(&change.clone().into()).unwrap()
     }
 
     fn place() -> (tempfile::TempDir, PathBuf) {
@@ -215,40 +218,34 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_first_version_is_taken_over() {
-        let (_folder, path) = place();
-        let secret = SqliteJournal::open(&path).unwrap().opened().secret;
-        let old = Connection::open(&path).unwrap();
-        old.execute_batch("DROP TABLE schedule; PRAGMA user_version = 1")
-            .unwrap();
-        drop(old);
-        assert_eq!(columns(&path, "schedule"), 0);
-        let mut journal = SqliteJournal::open(&path).unwrap();
-        assert_eq!(journal.opened().secret, secret, "what was there stays");
-        assert_eq!(columns(&path, "schedule"), 16);
-        assert!(!put(&mut journal, &row("a")));
-        assert!(put(&mut journal, &row("a")));
-        let mut reader = journal.keeper().reader().unwrap();
-        assert_eq!(reader.schedule("a").unwrap(), Some(row("a")));
-        drop((journal, reader));
-        let version = "PRAGMA user_version";
-        let newer = Connection::open(&path).unwrap();
-        let found: i64 = newer.query_row(version, [], |row| row.get(0)).unwrap();
-        assert_eq!(found, 2);
-        newer.execute_batch("PRAGMA user_version = 3").unwrap();
-        drop(newer);
-        let refused = SqliteJournal::open(&path).unwrap_err();
-        assert!(
-            matches!(
+    fn files_of_earlier_versions_are_taken_over_and_later_ones_refused() {
+        for version in 1..schema::VERSION {
+            let (_folder, path) = place();
+            schema::make_old(&path, version, &"5e".repeat(32));
+            let mut journal = SqliteJournal::open(&path).unwrap();
+            assert_eq!(journal.opened().secret, [0x5e; 32], "what was there stays");
+            assert_eq!(columns(&path, "schedule"), 16);
+            assert_eq!(columns(&path, "audit"), 11);
+            assert!(!put(&mut journal, &row("a")));
+            assert!(put(&mut journal, &row("a")));
+            let mut reader = journal.keeper().reader().unwrap();
+            assert_eq!(reader.schedule("a").unwrap(), Some(row("a")));
+            drop((journal, reader));
+            let newer = Connection::open(&path).unwrap();
+            let found: i64 = newer
+                .query_row("PRAGMA user_version", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(found, schema::VERSION);
+            let later = schema::VERSION + 1;
+            newer.pragma_update(None, "user_version", later).unwrap();
+            drop(newer);
+            let refused = SqliteJournal::open(&path).unwrap_err();
+            let is_newer = matches!(
                 refused,
-                OpenError::Newer {
-                    found: 3,
-                    known: 2,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
+                OpenError::Newer { found, known, .. } if (found, known) == (later, schema::VERSION)
+            );
+            assert!(is_newer, "{refused}");
+        }
     }
 
     #[test]
@@ -300,15 +297,15 @@ mod tests {
             ..row("a")
         };
         let change = ScheduleChange::Put(Box::new(long.clone()));
-        let error = journal.change_schedule(&change).unwrap_err();
-        assert!(matches!(error, CommitError::Full(_)), "{error}");
+        let error = journal.change(&change.clone().into()).unwrap_err();
+        assert!(matches!(error, crate::CommitError::Full(_)), "{error}");
         let mut reader = journal.keeper().reader().unwrap();
         assert_eq!(reader.schedule("a").unwrap(), Some(row("a")));
         let connection = journal.connection();
         connection
             .pragma_update(None, "max_page_count", 1_000_000)
             .unwrap();
-        assert_eq!(journal.change_schedule(&change), Ok(true));
+        assert_eq!(journal.change(&change.clone().into()), Ok(true));
         assert_eq!(reader.schedule("a").unwrap(), Some(long));
     }
 }

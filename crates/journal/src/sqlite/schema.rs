@@ -13,7 +13,7 @@ pub(super) const APPLICATION_ID: i64 = 0x5374_746c;
 
 /// How to get from each version to the next; version n is what the first n of these have made.
 /// Those that were ever released are never changed.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -32,6 +32,23 @@ pub(super) fn migrate(connection: &Connection, names: Names, from: i64) -> Resul
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", VERSION)
+}
+
+/// A file as the first `version` migrations leave it, with what opening puts into it.
+#[cfg(test)]
+pub(super) fn make_old(path: &std::path::Path, version: i64, secret: &str) {
+    let old = Connection::open(path).unwrap();
+    for migration in &MIGRATIONS[..version as usize] {
+        old.execute_batch(&Names::ALONE.sql(migration)).unwrap();
+    }
+    old.pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    old.pragma_update(None, "user_version", version).unwrap();
+    old.execute(
+        "INSERT INTO meta (name, value) VALUES ('secret', ?1)",
+        [secret],
+    )
+    .unwrap();
 }
 
 const SET_VERSION: &str = "
@@ -162,5 +179,30 @@ CREATE TABLE @schedule (
   missed         INTEGER NOT NULL,
   overlapped     INTEGER NOT NULL,
   error          TEXT
+) STRICT;
+";
+
+/// Who did what, and what was told of incidents.
+const V3: &str = "
+ALTER TABLE @saga ADD COLUMN submitted_by TEXT;
+
+ALTER TABLE @incident ADD COLUMN told TEXT;
+ALTER TABLE @incident ADD COLUMN told_at TEXT;
+CREATE INDEX @incident_told ON @incident (no) WHERE told = 'open' AND state = 'resolved';
+CREATE INDEX @incident_opened ON @incident (opened_at);
+CREATE INDEX @incident_resolved ON @incident (resolved_at) WHERE resolved_at IS NOT NULL;
+
+CREATE TABLE @audit (
+  no     INTEGER PRIMARY KEY,
+  id     TEXT NOT NULL UNIQUE,
+  at     TEXT NOT NULL,
+  who    TEXT NOT NULL,
+  roles  TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT,
+  status INTEGER NOT NULL,
+  remote TEXT,
+  detail TEXT,
+  hash   TEXT NOT NULL
 ) STRICT;
 ";

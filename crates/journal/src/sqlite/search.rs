@@ -4,29 +4,20 @@
 //! in a long history ends its page early and says where to go on, so that it never keeps a reader
 //! busy for long.
 
-use rusqlite::{Connection, Error, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Error, Row, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use settled_protocol::{Json, SagaState, Timestamp};
+use settled_protocol::{SagaState, Timestamp};
 
 use super::error::read_error;
 use super::names::Texts;
-use crate::cursor::{self, SagaCursor};
+use crate::cursor::SagaCursor;
 use crate::entry::SagaNo;
-use crate::incident::is_participant;
-use crate::store::{IncidentFilter, IncidentRow, Page, ReadError, SagaFilter};
+use crate::store::{Page, ReadError, SagaFilter};
 use crate::time_text::{self, TimeText};
 
-macro_rules! incident_columns {
-    () => {
-        "SELECT id, saga, name, step, direction, kind, participant, request_url, request, response,
-                error, attempts, opened_at, state, decision, note, resolved_by, resolved_at, no
-         FROM @incident"
-    };
-}
-
 /// How many rows one page looks at.
-const MAX_ROWS: usize = 100_000;
+pub(super) const MAX_ROWS: usize = 100_000;
 /// How many inputs one page looks into.
 const MAX_INPUTS: usize = 10_000;
 
@@ -40,11 +31,6 @@ pub(super) const ALL: &str = "
     WHERE (created_at, no) < (?1, ?2) AND created_at >= ?3
     ORDER BY created_at DESC, no DESC";
 pub(super) const FIRST_EVENT: &str = "SELECT data FROM @event WHERE saga = ?1 AND seq = 1";
-pub(super) const INCIDENT: &str = concat!(incident_columns!(), " WHERE id = ?1");
-/// What a list of incidents begins with; what is looked for follows.
-const INCIDENTS: &str = concat!(incident_columns!(), " WHERE no < ?1");
-/// By the saga's number, for which there is an index.
-const OF_SAGA: &str = " AND saga_no = (SELECT no FROM @saga WHERE id = ?2)";
 
 /// The sagas that match, by number.
 pub(super) fn sagas(
@@ -141,7 +127,7 @@ fn is_in_state(row: &Row<'_>, wanted: Option<SagaState>) -> bool {
     wanted.is_none_or(|wanted| column(row, 2) == Some(wanted.as_str()))
 }
 
-fn column<'a>(row: &'a Row<'_>, index: usize) -> Option<&'a str> {
+pub(super) fn column<'a>(row: &'a Row<'_>, index: usize) -> Option<&'a str> {
     row.get_ref(index).ok()?.as_str().ok()
 }
 
@@ -207,114 +193,4 @@ impl TextSearch {
 struct FirstData<'a> {
     #[serde(borrow)]
     input: &'a RawValue,
-}
-
-/// The incidents that match.
-pub(super) fn incidents(
-    connection: &Connection,
-    texts: &Texts,
-    filter: &IncidentFilter,
-    cursor: Option<&str>,
-    limit: usize,
-) -> Result<Page<IncidentRow>, ReadError> {
-    let before = cursor
-        .map(cursor::read_incident)
-        .transpose()?
-        .unwrap_or(i64::MAX);
-    find_incidents(connection, texts, filter, before, limit.max(1))
-        .map_err(|error| read_error(&error))
-}
-
-fn find_incidents(
-    connection: &Connection,
-    texts: &Texts,
-    filter: &IncidentFilter,
-    before: i64,
-    limit: usize,
-) -> Result<Page<IncidentRow>, Error> {
-    let mut sql = INCIDENTS.to_owned();
-    let mut values: Vec<&dyn ToSql> = vec![&before];
-    match filter.open {
-        Some(true) => sql.push_str(" AND state = 'open'"),
-        Some(false) => sql.push_str(" AND state <> 'open'"),
-        None => {}
-    }
-    if let Some(saga) = &filter.saga {
-        sql.push_str(OF_SAGA);
-        values.push(saga);
-    }
-    sql.push_str(" ORDER BY no DESC");
-    let mut statement = connection.prepare_cached(&texts.names.sql(&sql))?;
-    let mut rows = statement.query(values.as_slice())?;
-    let mut items = Vec::new();
-    let mut looked_at = 0;
-    let mut last = None;
-    while let Some(row) = rows.next()? {
-        if items.len() == limit || looked_at == MAX_ROWS {
-            return Ok(Page {
-                items,
-                next_cursor: last,
-            });
-        }
-        looked_at += 1;
-        let matches = filter
-            .step
-            .as_deref()
-            .is_none_or(|step| column(row, 3) == Some(step))
-            && filter
-                .participant
-                .as_deref()
-                .is_none_or(|wanted| is_participant(column(row, 6), wanted));
-        if matches {
-            items.push(incident_row(row)?);
-        }
-        last = Some(cursor::write_incident(row.get(18)?));
-    }
-    Ok(Page {
-        items,
-        next_cursor: None,
-    })
-}
-
-/// One incident by its id.
-pub(super) fn incident(
-    connection: &Connection,
-    texts: &Texts,
-    id: &str,
-) -> Result<Option<IncidentRow>, ReadError> {
-    connection
-        .prepare_cached(&texts.incident)
-        .and_then(|mut statement| statement.query_row([id], incident_row).optional())
-        .map_err(|error| read_error(&error))
-}
-
-fn incident_row(row: &Row<'_>) -> Result<IncidentRow, Error> {
-    // What is shown to a person is shown as it stands; nothing is decided by it.
-    let json = |index| -> Result<Option<Json>, Error> {
-        let text: Option<String> = row.get(index)?;
-        Ok(text.map(|text| Json::parse(&text).unwrap_or_else(|_| Json::string(&text))))
-    };
-    let time = |index| -> Result<Option<Timestamp>, Error> {
-        Ok(column(row, index).and_then(time_text::parse))
-    };
-    Ok(IncidentRow {
-        id: row.get(0)?,
-        saga: row.get(1)?,
-        name: row.get(2)?,
-        step: row.get(3)?,
-        direction: row.get(4)?,
-        kind: row.get(5)?,
-        participant: row.get(6)?,
-        request_url: row.get(7)?,
-        request: json(8)?,
-        response: json(9)?,
-        error: row.get(10)?,
-        attempts: row.get::<_, i64>(11)?.clamp(0, i64::from(u32::MAX)) as u32,
-        opened_at: time(12)?.unwrap_or_default(),
-        state: row.get(13)?,
-        decision: row.get(14)?,
-        note: row.get(15)?,
-        resolved_by: row.get(16)?,
-        resolved_at: time(17)?,
-    })
 }

@@ -23,10 +23,12 @@ use crate::time_text;
 const MAX_DEFINITIONS: usize = 256;
 
 pub(super) const BY_ID: &str = "
-    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
+    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest,
+           submitted_by
     FROM @saga LEFT JOIN @definition ON @definition.no = @saga.definition WHERE id = ?1";
 pub(super) const BY_NO: &str = "
-    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest
+    SELECT @saga.no, id, name, state, created_at, deadline_at, wake_at, settled_at, digest,
+           submitted_by
     FROM @saga LEFT JOIN @definition ON @definition.no = @saga.definition WHERE @saga.no = ?1";
 pub(super) const EVENTS: &str = "
     SELECT seq, at, kind, step, direction, attempt, outcome, data, hash
@@ -56,6 +58,7 @@ struct SagaTexts {
     settled_at: Option<String>,
     /// None where the definition is gone.
     digest: Option<Vec<u8>>,
+    submitted_by: Option<String>,
 }
 
 /// What is wrong with one saga, or with the store.
@@ -122,6 +125,7 @@ fn row(
             wake_at: row.get(6)?,
             settled_at: row.get(7)?,
             digest: row.get(8)?,
+            submitted_by: row.get(9)?,
         })
     };
     let mut statement = connection.prepare_cached(sql).map_err(Trouble::Store)?;
@@ -165,6 +169,7 @@ fn build(
         no: SagaNo(texts.no),
         input: input.ok_or_else(|| Trouble::Saga(1, "data: there is no input".to_owned()))?,
         definition: definition.document.clone(),
+        submitted_by: texts.submitted_by,
         created_at: time("created_at", &texts.created_at)?,
         deadline_at: maybe("deadline_at", &texts.deadline_at)?,
         settled_at: maybe("settled_at", &texts.settled_at)?,

@@ -13,8 +13,8 @@ const MAX_DEFINITIONS: usize = 1_024;
 
 pub(super) const INSERT_SAGA: &str = "
     INSERT INTO @saga (no, id, name, state, created_at, deadline_at, wake_at, settled_at,
-                      definition, fingerprint)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                      definition, fingerprint, submitted_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT DO NOTHING";
 pub(super) const FIND_SAGA: &str = "SELECT no, fingerprint = ?2 FROM @saga WHERE id = ?1";
 pub(super) const INSERT_DEFINITION: &str =
@@ -52,6 +52,7 @@ impl Work<'_> {
             row.settled_at.map(TimeText::new),
             definition,
             new.fingerprint,
+            new.submitted_by,
         ])?;
         if inserted == 1 {
             return Ok(Inserted::Yes);

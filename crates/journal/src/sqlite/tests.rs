@@ -570,6 +570,7 @@ fn the_tables_can_be_read_by_people() {
         definition,
         definition_digest: [1; 32],
         fingerprint: [2; 32],
+        submitted_by: None,
         created_at: at(0),
         deadline_at: Some(at(30)),
     };

@@ -13,7 +13,9 @@ use settled_protocol::{Event, Record};
 use super::error::{commit_error, read_error};
 use super::names::Texts;
 use super::submit::Inserted;
+use super::{audit, incidents, schedules};
 use crate::chain::{BirthTimes, Chain, Link};
+use crate::change::Change;
 use crate::encode::{encode, step_name};
 use crate::entry::{Append, Appended, Misplaced, SagaNo, SagaRow};
 use crate::incident::Opening;
@@ -84,6 +86,14 @@ impl Desk {
         self.transact(|connection, texts, memory| {
             let mut work = Work::new(connection, texts, memory)?;
             batch.iter().map(|append| work.append(append)).collect()
+        })
+    }
+
+    pub(super) fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        self.transact(|connection, texts, _| match change {
+            Change::Schedule(change) => schedules::change(connection, texts, change),
+            Change::Audit(entries) => audit::add(connection, texts, entries),
+            Change::Told(told) => incidents::tell(connection, texts, told),
         })
     }
 

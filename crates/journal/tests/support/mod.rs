@@ -7,7 +7,7 @@ pub(crate) mod arbitrary;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use settled_journal::{Append, NewSaga, SagaNo, SagaRow, ScheduleRow};
+use settled_journal::{Append, AuditEntry, AuditFilter, NewSaga, SagaNo, SagaRow, ScheduleRow};
 use settled_protocol::{Event, Json, Plan, Record, SagaState, Timestamp};
 
 /// A saga as the test knows it.
@@ -87,6 +87,7 @@ pub(crate) fn new_saga(
             definition,
             definition_digest: digest,
             fingerprint: [random.u8(0..2); 32],
+            submitted_by: arbitrary::maybe(random, arbitrary::text),
             created_at,
             deadline_at: arbitrary::maybe(random, arbitrary::time),
         })),
@@ -167,5 +168,41 @@ pub(crate) fn schedule(random: &mut Rng, name: String) -> ScheduleRow {
         missed: random.u64(..3),
         overlapped: random.u64(..3),
         error: maybe(random, text),
+    }
+}
+
+/// A few entries for the audit log, some of which may be there already.
+pub(crate) fn audit(random: &mut Rng) -> Vec<AuditEntry> {
+    use arbitrary::{maybe, text, time};
+    let actions = ["incident.resolve", "saga.cancel", "schedule.put"];
+    let entry = |random: &mut Rng| AuditEntry {
+        id: random.u32(0..500).to_string(),
+        at: time(random),
+        who: ["ann", "bob"][random.usize(..2)].to_owned(),
+        roles: "operate".to_owned(),
+        action: actions[random.usize(..3)].to_owned(),
+        target: maybe(random, text),
+        status: random.u16(200..600),
+        remote: maybe(random, text),
+        detail: maybe(random, text),
+    };
+    (0..random.usize(0..4)).map(|_| entry(random)).collect()
+}
+
+/// What somebody may look for in it.
+pub(crate) fn audit_filter(random: &mut Rng) -> AuditFilter {
+    use arbitrary::{maybe, text, time};
+    AuditFilter {
+        who: maybe(random, |_| "ann".to_owned()),
+        action: maybe(random, |r| {
+            ["incident", "saga.cancel"][r.usize(..2)].to_owned()
+        }),
+        target: if random.u8(..4) == 0 {
+            maybe(random, text)
+        } else {
+            None
+        },
+        since: maybe(random, time),
+        until: maybe(random, time),
     }
 }

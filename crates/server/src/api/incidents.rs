@@ -5,14 +5,18 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use settled::journal::IncidentFilter;
+use settled::protocol::IncidentKind;
 
 use super::problem::Problem;
 use super::query::Query;
 use super::{Api, json};
-use crate::view::{IncidentView, IncidentsView};
+use crate::view::{IncidentGroupsView, IncidentView, IncidentsView};
 
 /// The longest name to look for.
 const LONGEST: usize = 256;
+
+/// The longest fault to look for.
+const LONGEST_FAULT: usize = 10_000;
 
 /// Lists incidents, the one that came up last first.
 #[utoipa::path(
@@ -22,8 +26,11 @@ const LONGEST: usize = 256;
     params(
         ("state" = Option<String>, Query, description = "`open` or `resolved`; both where it is left out"),
         ("saga" = Option<String>, Query, description = "Of the saga with this id"),
+        ("name" = Option<String>, Query, description = "Of sagas of this kind"),
         ("step" = Option<String>, Query, description = "Of the step with this name"),
+        ("kind" = Option<String>, Query, description = "Of this kind"),
         ("participant" = Option<String>, Query, description = "Whose request went to this `host` or `host:port`"),
+        ("fault" = Option<String>, Query, description = "With this fault, as `/v1/incidents/groups` tells it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many at most; 50 where it is left out"),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
     ),
@@ -36,13 +43,11 @@ pub(super) async fn list(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let known = ["state", "saga", "step", "participant", "limit", "cursor"];
+    let known = [&FILTER[..], &["state", "limit", "cursor"]].concat();
     let query = Query::read(query.as_deref(), &known)?;
     let filter = IncidentFilter {
         open: query.word("state", is_open, &["open", "resolved"])?,
-        saga: query.bounded("saga", LONGEST)?,
-        step: query.bounded("step", LONGEST)?,
-        participant: query.bounded("participant", LONGEST)?,
+        ..filter(&query)?
     };
     let page = api
         .coordinator()
@@ -53,6 +58,60 @@ pub(super) async fn list(
         next_cursor: page.next_cursor.as_deref(),
     };
     Ok(json(StatusCode::OK, &shown))
+}
+
+/// Puts the open incidents together that are alike: those that one decision may settle.
+#[utoipa::path(
+    get,
+    path = "/v1/incidents/groups",
+    tag = "incidents",
+    params(
+        ("saga" = Option<String>, Query, description = "Of the saga with this id"),
+        ("name" = Option<String>, Query, description = "Of sagas of this kind"),
+        ("step" = Option<String>, Query, description = "Of the step with this name"),
+        ("kind" = Option<String>, Query, description = "Of this kind"),
+        ("participant" = Option<String>, Query, description = "Whose request went to this `host` or `host:port`"),
+        ("fault" = Option<String>, Query, description = "With this fault"),
+    ),
+    responses(
+        (status = 200, description = "The groups, the largest first", body = IncidentGroupsView<'static>),
+        (status = 400, description = "Malformed; `detail` names the parameter", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn groups(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = Query::read(query.as_deref(), &FILTER)?;
+    let groups = api.coordinator().incident_groups(filter(&query)?).await?;
+    Ok(json(StatusCode::OK, &IncidentGroupsView::new(&groups)))
+}
+
+/// The parameters that say which incidents are meant, but for their state.
+const FILTER: [&str; 6] = ["saga", "name", "step", "kind", "participant", "fault"];
+
+fn filter(query: &Query<'_>) -> Result<IncidentFilter, Problem> {
+    Ok(IncidentFilter {
+        open: None,
+        saga: query.bounded("saga", LONGEST)?,
+        name: query.bounded("name", LONGEST)?,
+        step: query.bounded("step", LONGEST)?,
+        kind: kind(query.bounded("kind", LONGEST)?, "kind")?,
+        participant: query.bounded("participant", LONGEST)?,
+        fault: query.bounded("fault", LONGEST_FAULT)?,
+    })
+}
+
+/// A kind of incident that there is.
+pub(super) fn kind(kind: Option<String>, field: &str) -> Result<Option<String>, Problem> {
+    match kind {
+        Some(kind) if IncidentKind::parse(&kind).is_none() => {
+            let known: Vec<&str> = IncidentKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            let message = format!("expected one of {}", known.join(", "));
+            Err(Problem::field(field, message))
+        }
+        kind => Ok(kind),
+    }
 }
 
 /// Shows an incident.

@@ -89,6 +89,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/v1/sagas/{id}/cancel", &[Operate, Admin]),
     route("POST", "/v1/callbacks/{token}", &[Submit, Operate, Admin]),
     route("GET", "/v1/incidents", &[Read, Operate, Admin]),
+    route("GET", "/v1/incidents/groups", &[Read, Operate, Admin]),
     route("GET", "/v1/incidents/{id}", &[Read, Operate, Admin]),
     route("POST", "/v1/incidents/{id}/resolve", &[Operate, Admin]),
     route("POST", "/v1/incidents/resolve", &[Operate, Admin]),
@@ -156,6 +157,7 @@ impl Api {
             .route("/v1/sagas/{id}/cancel", post(sagas::cancel))
             .route("/v1/callbacks/{token}", post(callbacks::callback))
             .route("/v1/incidents", get(incidents::list))
+            .route("/v1/incidents/groups", get(incidents::groups))
             .route("/v1/incidents/{id}", get(incidents::show))
             .route("/v1/incidents/{id}/resolve", post(resolve::one))
             .route("/v1/incidents/resolve", post(resolve::many))

@@ -57,6 +57,7 @@ pub(super) async fn openapi() -> Response {
         super::events::events,
         super::callbacks::callback,
         super::incidents::list,
+        super::incidents::groups,
         super::incidents::show,
         super::resolve::one,
         super::resolve::many,
@@ -300,10 +301,17 @@ pub(super) struct ManyResolutionsDocument {
 struct IncidentFilterDocument {
     /// Of the saga with this id.
     saga: Option<String>,
+    /// Of sagas of this kind.
+    name: Option<String>,
     /// Of the step with this name.
     step: Option<String>,
+    /// Of this kind.
+    #[schema(schema_with = words::incident_kind)]
+    kind: Option<String>,
     /// Whose request went to this `host` or `host:port`.
     participant: Option<String>,
+    /// With this fault, as `/v1/incidents/groups` tells it.
+    fault: Option<String>,
 }
 
 /// What a participant may be asked to bear. What is left out stays as it is.

@@ -15,7 +15,7 @@ use settled::journal::{IncidentFilter, IncidentRow};
 use settled::protocol::{Decision, Refusal, Resolution};
 use utoipa::ToSchema;
 
-use super::incidents::{is_open, no_incident};
+use super::incidents::{is_open, kind, no_incident};
 use super::object::Object;
 use super::problem::{Problem, ProblemView};
 use super::query::Query;
@@ -187,10 +187,21 @@ fn filter(mut fields: Object<'_>) -> Result<IncidentFilter, Problem> {
     let filter = IncidentFilter {
         open: Some(true),
         saga: fields.string("saga", 256)?,
+        name: fields.string("name", 256)?,
         step: fields.string("step", 256)?,
+        kind: kind(fields.string("kind", 256)?, "filter.kind")?,
         participant: fields.string("participant", 256)?,
+        fault: fields.string("fault", 10_000)?,
     };
-    fields.finish(&["state", "saga", "step", "participant"])?;
+    fields.finish(&[
+        "state",
+        "saga",
+        "name",
+        "step",
+        "kind",
+        "participant",
+        "fault",
+    ])?;
     Ok(filter)
 }
 

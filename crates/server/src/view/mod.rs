@@ -3,6 +3,7 @@
 //! Payloads are handed through as the text that they are.
 
 mod event;
+mod group;
 mod incident;
 mod participant;
 mod saga;
@@ -14,6 +15,7 @@ use settled::protocol::Timestamp;
 use settled::snapshot::SagaSnapshot;
 
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
+pub(crate) use group::IncidentGroupsView;
 pub(crate) use incident::{IncidentView, IncidentsView};
 pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use settled_journal::failpoint::failpoint;
-use settled_journal::{
-    Fate, ReadError, Refused, SagaKey, SagaNo, ScheduleChange, ScheduleReply, Writer,
-};
+use settled_journal::{Change, ChangeReply, Fate, ReadError, Refused, SagaKey, SagaNo, Writer};
 use settled_protocol::{Record, Span, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -70,13 +68,8 @@ pub(super) struct Load {
 pub(super) enum Message {
     Engine(Incoming<oneshot::Sender<Reply>>),
     Written(Vec<(SagaNo, Fate)>),
-    Drain {
-        grace: Duration,
-    },
-    Schedule {
-        change: ScheduleChange,
-        reply: ScheduleReply,
-    },
+    Drain { grace: Duration },
+    Change { change: Change, reply: ChangeReply },
 }
 
 /// Records that became durable together.
@@ -286,7 +279,7 @@ impl Driver {
                     self.health.send_replace(Health::Draining);
                     self.engine.handle(now, Incoming::Drain);
                 }
-                Message::Schedule { change, reply } => self.writer.change_schedule(change, reply),
+                Message::Change { change, reply } => self.writer.change(change, reply),
                 Message::Written(written) => {
                     failpoint("written");
                     for (saga, result) in written {

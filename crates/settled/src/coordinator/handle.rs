@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use settled_journal::{
-    CommitStats, IncidentFilter, IncidentRow, Page, ReadError, SagaFilter, SagaKey, SagaNo,
+    AuditFilter, AuditRow, Change, ChangeReply, CommitError, CommitStats, Ended, IncidentFilter,
+    IncidentGroup, IncidentRow, IncidentTally, Page, ReadError, SagaFilter, SagaKey, SagaNo,
+    Untold,
 };
-use settled_protocol::{Answered, Json, Record, Refusal, Resolution, Span};
+use settled_protocol::{Answered, Json, Record, Refusal, Resolution, Span, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::clock::Clock;
@@ -338,6 +340,85 @@ impl Coordinator {
     pub async fn incident(&self, id: &str) -> Result<Option<IncidentRow>, ReadError> {
         let id = id.to_owned();
         self.readers.ask(move |reader| reader.incident(&id)).await
+    }
+
+    /// The open incidents that match, put together by what is alike in them.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn incident_groups(
+        &self,
+        filter: IncidentFilter,
+    ) -> Result<Vec<IncidentGroup>, ReadError> {
+        self.readers
+            .ask(move |reader| reader.incident_groups(&filter))
+            .await
+    }
+
+    /// Incidents that there is something to tell of: see [`settled_journal::Reader::untold`].
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn untold(
+        &self,
+        remind_before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Untold>, ReadError> {
+        self.readers
+            .ask(move |reader| reader.untold(remind_before, limit))
+            .await
+    }
+
+    /// How many incidents came and went since a moment.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn incident_tally(&self, since: Timestamp) -> Result<IncidentTally, ReadError> {
+        self.readers
+            .ask(move |reader| reader.incident_tally(since))
+            .await
+    }
+
+    /// The sagas that were settled since a moment, the last one first, `limit` at most.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn ended(&self, since: Timestamp, limit: usize) -> Result<Vec<Ended>, ReadError> {
+        self.readers
+            .ask(move |reader| reader.ended(since, limit))
+            .await
+    }
+
+    /// A page of the audit log, newest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the cursor is not one of ours.
+    pub async fn audit(
+        &self,
+        filter: AuditFilter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page<AuditRow>, ReadError> {
+        self.readers
+            .ask(move |reader| reader.audit(&filter, cursor.as_deref(), limit))
+            .await
+    }
+
+    /// Writes beside the events: see [`settled_journal::Journal::change`].
+    ///
+    /// Not cancel-safe in the sense that a change whose future is dropped may be made all the same;
+    /// to make it again does no harm.
+    ///
+    /// # Errors
+    /// [`CommitError`] says what is known of it.
+    pub async fn change(&self, change: Change) -> Result<bool, CommitError> {
+        let (send, answer) = oneshot::channel();
+        let reply: ChangeReply = Box::new(move |changed| {
+            let _ = send.send(changed);
+        });
+        let _ = self.inbox.send(Message::Change { change, reply });
+        let stopped = |_| CommitError::Unknown(STOPPED.to_owned());
+        answer.await.map_err(stopped)?
     }
 
     /// Counts over the whole journal.

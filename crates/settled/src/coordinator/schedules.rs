@@ -5,11 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use settled_journal::{CommitError, ReadError, ScheduleChange, ScheduleReply, ScheduleRow};
+use settled_journal::{CommitError, ReadError, ScheduleChange, ScheduleRow};
 use settled_protocol::{Event, Json, SagaState, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
-use super::driver::Message;
 use super::{Coordinator, Health, SubmitError, Submitted};
 use crate::definition::{Invalid, Submission};
 use crate::observe::{Observer, Scheduled};
@@ -181,16 +180,7 @@ impl Ground for Live {
     }
 
     async fn change(&self, change: ScheduleChange) -> Result<bool, CommitError> {
-        let (send, answer) = oneshot::channel();
-        let reply: ScheduleReply = Box::new(move |changed| {
-            let _ = send.send(changed);
-        });
-        let _ = self
-            .coordinator
-            .inbox
-            .send(Message::Schedule { change, reply });
-        let stopped = |_| CommitError::Unknown(STOPPED.to_owned());
-        answer.await.map_err(stopped)?
+        self.coordinator.change(change.into()).await
     }
 
     async fn saga_state(&self, saga: &str) -> Result<Option<SagaState>, ReadError> {

@@ -126,6 +126,7 @@ impl Definitions {
                 name: kind.unwrap_or(function),
                 input,
                 deadline,
+                by: None,
                 definition: Arc::clone(definition),
             });
         }
@@ -148,6 +149,7 @@ impl Definitions {
             name: kind.unwrap_or_else(|| "saga".to_owned()),
             input,
             deadline,
+            by: None,
             definition,
         })
     }

@@ -97,6 +97,8 @@ pub struct Submission {
     pub input: Json,
     /// Not settled in this time, and before the pivot: compensate.
     pub deadline: Option<Span>,
+    /// Who submits it, where that is known. It makes no other saga of it (R8).
+    pub by: Option<String>,
     /// What is to be done.
     pub definition: Arc<Definition>,
 }

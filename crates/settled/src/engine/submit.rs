@@ -41,6 +41,7 @@ impl<R> Engine<R> {
             definition: submission.definition.document().clone(),
             definition_digest: *submission.definition.digest(),
             fingerprint,
+            submitted_by: submission.by.clone(),
             created_at: now,
             deadline_at,
         });
@@ -50,6 +51,7 @@ impl<R> Engine<R> {
             id: id.into(),
             name: submission.name.into(),
             input: submission.input,
+            submitted_by: submission.by.map(Into::into),
             created_at: now,
             definition: submission.definition,
             saga: Saga::new(plan),

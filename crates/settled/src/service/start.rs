@@ -239,6 +239,7 @@ pub(super) fn submission(
         name: function.to_owned(),
         input,
         deadline,
+        by: None,
         definition: std::sync::Arc::clone(definition),
     })
 }

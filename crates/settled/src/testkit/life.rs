@@ -355,6 +355,7 @@ impl<'a> Life<'a> {
                 name: wanted.function,
                 input: wanted.input,
                 deadline: None,
+                by: None,
                 definition: Arc::clone(definition),
             };
             let incoming = Incoming::Submit {

@@ -145,6 +145,7 @@ impl<S: Clone + Send + Sync + 'static> Scenario<S> {
             name,
             input: input.map_err(|why| format!("the input cannot be written as JSON: {why}"))?,
             deadline: self.deadline.map(Span::from),
+            by: None,
             definition: Arc::clone(definition),
         };
         Ok(Prepared {

@@ -250,6 +250,7 @@ impl World {
             name: function.to_owned(),
             input,
             deadline: None,
+            by: None,
             definition,
         };
         let reply = self.asker(Asker::Apart { call, slot });

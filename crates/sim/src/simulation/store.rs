@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use settled_journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo, ScheduleChange,
+    Append, Appended, Change, CommitError, Journal, Misplaced, Opened, ReadError, SagaNo,
 };
 use settled_protocol::Timestamp;
 
@@ -63,7 +63,7 @@ impl Journal for FaultyJournal {
         self.journal.prune(before, limit)
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        self.journal.change_schedule(change)
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        self.journal.change(change)
     }
 }

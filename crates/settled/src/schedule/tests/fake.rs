@@ -165,11 +165,11 @@ impl Ground for Fake {
 
     async fn change(&self, change: ScheduleChange) -> Result<bool, CommitError> {
         self.touch(|world| match world.faults.pop_front().flatten() {
-            None => world.journal.change_schedule(&change),
+            None => world.journal.change(&change.clone().into()),
             Some(Fault::Full) => Err(CommitError::Full("no room".to_owned())),
             Some(fault) => {
                 if fault == Fault::Written {
-                    world.journal.change_schedule(&change)?;
+                    world.journal.change(&change.clone().into())?;
                 }
                 Err(CommitError::Unknown("fsync".to_owned()))
             }
@@ -214,6 +214,7 @@ impl Ground for Fake {
                 id: id.into(),
                 name: submission.name.into(),
                 input: submission.input,
+                submitted_by: None,
                 created_at: now,
                 definition: submission.definition,
                 saga: Saga::new(plan),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use settled_journal::{
-    Append, Appended, CommitError, Journal, Misplaced, Opened, ReadError, SagaFilter, SagaNo,
-    ScheduleChange, SqliteJournal,
+    Append, Appended, Change, CommitError, Journal, Misplaced, Opened, ReadError, SagaFilter,
+    SagaNo, SqliteJournal,
 };
 use settled_protocol::Timestamp;
 
@@ -103,11 +103,11 @@ impl Journal for Mortal {
         self.inner.prune(before, limit)
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
         self.live()?;
         self.left.fetch_sub(1, Ordering::SeqCst);
         self.live()?;
-        self.inner.change_schedule(change)
+        self.inner.change(change)
     }
 }
 

@@ -209,7 +209,7 @@ async fn one_that_cannot_be_read_is_told_and_the_others_run() {
     };
     let fake = rig.stop().await;
     let change = ScheduleChange::Put(Box::new(bad));
-    fake.world().journal.change_schedule(&change).unwrap();
+    fake.world().journal.change(&change.clone().into()).unwrap();
     let rig = Rig::start(&fake);
     rig.until("2026-11-21T15:00:00Z").await;
     assert_eq!(fake.made().len(), 3);

@@ -1,20 +1,22 @@
 //! A journal in memory: the simplest truth about what a journal does, which the real stores are
 //! compared with, and the disk of the simulator. It keeps nothing beyond the process.
 
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use settled_protocol::{Event, Plan, Record, Timestamp};
 
+use crate::audit::{AuditRow, audit_hash};
 use crate::chain::chain_after;
-use crate::cursor::{self, SagaCursor};
+use crate::change::Change;
 use crate::encode::step_name;
 use crate::entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
-use crate::incident::{Opening, incident_id, is_participant};
+use crate::incident::{Opening, incident_id};
 use crate::schedule::{ScheduleChange, ScheduleRow};
 use crate::store::{
-    CommitError, Due, DueCursor, DueSaga, IncidentFilter, IncidentRow, Journal, Keeper, Opened,
-    Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
+    CommitError, IncidentRow, Journal, Keeper, Opened, ReadError, Reader, StoredSaga,
 };
 
 /// A journal in memory. Clones share what they hold: one may be the [`Journal`], others the
@@ -33,6 +35,7 @@ struct Disk {
     wake: BTreeSet<(Timestamp, SagaNo)>,
     incidents: BTreeMap<i64, Incident>,
     schedules: BTreeMap<String, ScheduleRow>,
+    audit: Vec<AuditRow>,
     last_saga: i64,
     last_incident: i64,
 }
@@ -50,6 +53,8 @@ struct Incident {
     saga: SagaNo,
     number: u32,
     row: IncidentRow,
+    /// The state that was last told of, and when.
+    told: Option<(&'static str, Timestamp)>,
 }
 
 impl Default for MemoryJournal {
@@ -148,13 +153,40 @@ impl Journal for MemoryJournal {
         Ok(old.len())
     }
 
-    fn change_schedule(&mut self, change: &ScheduleChange) -> Result<bool, CommitError> {
-        let schedules = &mut self.disk().schedules;
-        let before = match change {
-            ScheduleChange::Put(row) => schedules.insert(row.name.clone(), ScheduleRow::clone(row)),
-            ScheduleChange::Remove(name) => schedules.remove(name),
-        };
-        Ok(before.is_some())
+    fn change(&mut self, change: &Change) -> Result<bool, CommitError> {
+        let disk = &mut *self.disk();
+        Ok(match change {
+            Change::Schedule(ScheduleChange::Put(row)) => disk
+                .schedules
+                .insert(row.name.clone(), ScheduleRow::clone(row))
+                .is_some(),
+            Change::Schedule(ScheduleChange::Remove(name)) => disk.schedules.remove(name).is_some(),
+            Change::Audit(entries) => {
+                let mut all_new = true;
+                for entry in entries {
+                    if disk.audit.iter().any(|known| known.entry.id == entry.id) {
+                        all_new = false;
+                        continue;
+                    }
+                    let before = disk.audit.last().map_or("", |last| &last.hash);
+                    let hash = audit_hash(before, entry);
+                    disk.audit.push(AuditRow {
+                        no: disk.audit.len() as i64 + 1,
+                        entry: entry.clone(),
+                        hash,
+                    });
+                }
+                all_new
+            }
+            Change::Told(told) => {
+                let mut incidents = disk.incidents.values_mut();
+                let incident = incidents.find(|incident| incident.row.id == told.incident);
+                incident.is_some_and(|incident| {
+                    incident.told = Some((told.telling.state(), told.at));
+                    true
+                })
+            }
+        })
     }
 }
 
@@ -267,6 +299,7 @@ impl Disk {
                     saga: no,
                     number: *incident,
                     row,
+                    told: None,
                 };
                 self.incidents.insert(self.last_incident, incident);
             }
@@ -298,6 +331,7 @@ impl Disk {
             name: entry.new.name.clone(),
             input: entry.new.input.clone(),
             definition: entry.new.definition.clone(),
+            submitted_by: entry.new.submitted_by.clone(),
             created_at: entry.new.created_at,
             deadline_at: entry.new.deadline_at,
             settled_at: entry.row.settled_at,
@@ -314,173 +348,4 @@ fn follows(records: &[Record], last: u32) -> bool {
         .iter()
         .zip(1..)
         .all(|(record, n)| record.seq == last + n)
-}
-
-impl Reader for MemoryJournal {
-    fn load(&mut self, key: SagaKey<'_>) -> Result<Option<StoredSaga>, ReadError> {
-        let disk = self.disk();
-        let no = match key {
-            SagaKey::Id(id) => disk.by_id.get(id).copied(),
-            SagaKey::No(no) => Some(no),
-        };
-        Ok(no.and_then(|no| disk.stored(no)))
-    }
-
-    fn due(
-        &mut self,
-        after: Option<DueCursor>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Due, ReadError> {
-        let disk = self.disk();
-        let after = after.map_or((Timestamp(i64::MIN), SagaNo(i64::MIN)), |c| {
-            (c.wake_at, c.saga)
-        });
-        let sagas: Vec<DueSaga> = disk
-            .wake
-            .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
-            .take_while(|(wake_at, _)| *wake_at <= until)
-            .take(limit)
-            .map(|(wake_at, saga)| DueSaga {
-                saga: *saga,
-                wake_at: *wake_at,
-            })
-            .collect();
-        let later = disk.wake.range((
-            std::ops::Bound::Excluded((until, SagaNo(i64::MAX))),
-            std::ops::Bound::Unbounded,
-        ));
-        let next = if sagas.len() < limit {
-            later.map(|(at, _)| *at).next()
-        } else {
-            None
-        };
-        Ok(Due { sagas, next })
-    }
-
-    fn list(
-        &mut self,
-        filter: &SagaFilter,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<Result<StoredSaga, ReadError>>, ReadError> {
-        let disk = self.disk();
-        let cursor = cursor.map(SagaCursor::read).transpose()?;
-        let text = filter.text.as_ref().map(|text| text.to_lowercase());
-        let mut places: Vec<SagaCursor> = disk
-            .sagas
-            .iter()
-            .filter(|(_, entry)| {
-                let new = &entry.new;
-                filter.state.is_none_or(|state| state == entry.row.state)
-                    && filter.name.as_ref().is_none_or(|name| *name == new.name)
-                    && filter.since.is_none_or(|since| new.created_at >= since)
-                    && filter.until.is_none_or(|until| new.created_at < until)
-                    && text.as_ref().is_none_or(|text| {
-                        [new.id.as_str(), &new.name, new.input.as_str()]
-                            .iter()
-                            .any(|place| place.to_lowercase().contains(text))
-                    })
-            })
-            .map(|(no, entry)| SagaCursor {
-                created_at: entry.new.created_at,
-                saga: *no,
-            })
-            .filter(|place| cursor.is_none_or(|cursor| *place < cursor))
-            .collect();
-        places.sort_unstable_by(|a, b| b.cmp(a));
-        let limit = limit.max(1);
-        let more = places.len() > limit;
-        places.truncate(limit);
-        Ok(Page {
-            items: places
-                .iter()
-                .filter_map(|place| disk.stored(place.saga))
-                .map(Ok)
-                .collect(),
-            next_cursor: places.last().filter(|_| more).map(|place| place.write()),
-        })
-    }
-
-    fn incidents(
-        &mut self,
-        filter: &IncidentFilter,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<IncidentRow>, ReadError> {
-        let disk = self.disk();
-        let before = cursor
-            .map(cursor::read_incident)
-            .transpose()?
-            .unwrap_or(i64::MAX);
-        let limit = limit.max(1);
-        let mut found: Vec<(i64, IncidentRow)> = disk
-            .incidents
-            .range(..before)
-            .rev()
-            .map(|(no, incident)| (*no, &incident.row))
-            .filter(|(_, row)| {
-                filter.open.is_none_or(|open| open == (row.state == "open"))
-                    && filter.saga.as_ref().is_none_or(|saga| *saga == row.saga)
-                    && filter.step.as_ref().is_none_or(|step| *step == row.step)
-                    && filter
-                        .participant
-                        .as_ref()
-                        .is_none_or(|wanted| is_participant(row.participant.as_deref(), wanted))
-            })
-            .take(limit + 1)
-            .map(|(no, row)| (no, row.clone()))
-            .collect();
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_cursor = found
-            .last()
-            .filter(|_| more)
-            .map(|(no, _)| cursor::write_incident(*no));
-        Ok(Page {
-            items: found.into_iter().map(|(_, row)| row).collect(),
-            next_cursor,
-        })
-    }
-
-    fn incident(&mut self, id: &str) -> Result<Option<IncidentRow>, ReadError> {
-        let disk = self.disk();
-        Ok(disk
-            .incidents
-            .values()
-            .map(|incident| &incident.row)
-            .find(|row| row.id == id)
-            .cloned())
-    }
-
-    fn snapshot(&mut self, now: Timestamp) -> Result<Snapshot, ReadError> {
-        let disk = self.disk();
-        let due = disk
-            .wake
-            .iter()
-            .filter(|(wake_at, _)| *wake_at <= now)
-            .count();
-        let unsettled = disk
-            .sagas
-            .values()
-            .filter(|entry| entry.row.settled_at.is_none());
-        let open = disk
-            .incidents
-            .values()
-            .filter(|incident| incident.row.state == "open");
-        Ok(Snapshot {
-            due: due as u64,
-            parked: (disk.wake.len() - due) as u64,
-            oldest_unsettled: unsettled.map(|entry| entry.new.created_at).min(),
-            open_incidents: open.count() as u64,
-        })
-    }
-
-    fn schedules(&mut self) -> Result<Vec<Result<ScheduleRow, ReadError>>, ReadError> {
-        Ok(self.disk().schedules.values().cloned().map(Ok).collect())
-    }
-
-    fn schedule(&mut self, name: &str) -> Result<Option<ScheduleRow>, ReadError> {
-        Ok(self.disk().schedules.get(name).cloned())
-    }
 }

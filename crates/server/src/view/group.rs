@@ -1,0 +1,70 @@
+//! Incidents that are alike, as they are shown together.
+
+use serde::Serialize;
+use settled::journal::IncidentGroup;
+use utoipa::ToSchema;
+
+use super::{Time, words};
+
+/// Open incidents that are alike.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncidentGroup)]
+pub(crate) struct IncidentGroupView<'a> {
+    /// Whose request it was; null where none could be made.
+    #[schema(required)]
+    participant: Option<&'a str>,
+    /// The kind of saga.
+    name: &'a str,
+    /// The step.
+    step: &'a str,
+    /// Which call of the step.
+    #[schema(schema_with = words::direction)]
+    direction: &'a str,
+    /// Why a person is needed.
+    #[schema(schema_with = words::incident_kind)]
+    kind: &'a str,
+    /// What went wrong, without what differs from saga to saga.
+    fault: &'a str,
+    /// How many there are.
+    count: u64,
+    /// When the first of them was opened.
+    #[schema(value_type = String, format = DateTime)]
+    oldest_at: Time,
+    /// When the last of them was opened.
+    #[schema(value_type = String, format = DateTime)]
+    newest_at: Time,
+    /// The id of the last of them.
+    example: &'a str,
+}
+
+/// Every group.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncidentGroups)]
+pub(crate) struct IncidentGroupsView<'a> {
+    /// The largest first.
+    groups: Vec<IncidentGroupView<'a>>,
+}
+
+impl<'a> IncidentGroupsView<'a> {
+    pub(crate) fn new(groups: &'a [IncidentGroup]) -> Self {
+        let groups = groups.iter().map(IncidentGroupView::new).collect();
+        Self { groups }
+    }
+}
+
+impl<'a> IncidentGroupView<'a> {
+    fn new(of: &'a IncidentGroup) -> Self {
+        Self {
+            participant: of.participant.as_deref(),
+            name: &of.name,
+            step: &of.step,
+            direction: &of.direction,
+            kind: &of.kind,
+            fault: &of.fault,
+            count: of.count,
+            oldest_at: Time(of.oldest_at),
+            newest_at: Time(of.newest_at),
+            example: &of.example,
+        }
+    }
+}
