@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::api::Phase;
+use crate::audit::Peer;
 
 /// How many bytes a request's head may have.
 const MAX_HEAD: usize = 32 * 1024;
@@ -52,6 +53,10 @@ pub(crate) async fn serve(
     };
     let Ok(Ok(http2)) = first else {
         return;
+    };
+    let router = match stream.peer_addr() {
+        Ok(address) => router.layer(axum::Extension(Peer(address))),
+        Err(_) => return,
     };
     if http2 {
         let connection = http2_server(limits)

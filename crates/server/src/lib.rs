@@ -13,6 +13,7 @@
 
 mod access;
 mod api;
+mod audit;
 mod connection;
 mod metrics;
 mod server;

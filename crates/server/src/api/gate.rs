@@ -15,6 +15,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::problem::{Kind, Problem};
 use super::{Api, Needs, ROUTES, Route};
 use crate::access::{Bearer, Role, Roles};
+use crate::audit::{self, Asked, Detail, Peer};
 
 /// Stands for every path that is not known, so that made-up paths make no metrics.
 const NO_ROUTE: &str = "none";
@@ -29,21 +30,41 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
         .and_then(|path| ROUTES.iter().find(|route| route.path == path))
         .map_or(NO_ROUTE, |route| route.path);
     let method = method_label(request.method());
-    let response = match admit(&api, route, &request) {
+    let change = route.and_then(|route| Some((route.action?, target(route, &request))));
+    let peer = request.extensions().get::<Peer>().copied();
+    let (response, bearer) = match admit(&api, route, &request) {
         Ok(bearer) => {
-            if let Some(bearer) = bearer {
-                request.extensions_mut().insert(bearer);
+            if let Some(bearer) = &bearer {
+                request.extensions_mut().insert(bearer.clone());
             }
             let response = next.run(request).await;
-            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                 let allow = response.headers().get(http::header::ALLOW).cloned();
                 Problem::method_not_allowed(allow).into_response()
             } else {
                 response
-            }
+            };
+            (response, bearer)
         }
-        Err(problem) => problem.into_response(),
+        Err(Refused(problem, bearer)) => (problem.into_response(), bearer),
     };
+    // Whoever has no token that is known here has no name to put on record.
+    if let Some((action, target)) = change
+        && response.status() != StatusCode::UNAUTHORIZED
+    {
+        let asked = Asked {
+            bearer: bearer.as_ref(),
+            action,
+            target,
+            status: response.status().as_u16(),
+            peer,
+            detail: response
+                .extensions()
+                .get::<Detail>()
+                .map(|detail| detail.0.clone()),
+        };
+        audit::write(api.coordinator(), asked).await;
+    }
     let metrics = &api.shared.metrics;
     metrics.answered(method, label, response.status(), started.elapsed());
     response
@@ -71,7 +92,24 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-fn admit(api: &Api, route: Option<&Route>, request: &Request) -> Result<Option<Bearer>, Problem> {
+/// What a request is about: the part of its path that the route has a name for.
+fn target(route: &Route, request: &Request) -> Option<String> {
+    let parts = route.path.split('/').zip(request.uri().path().split('/'));
+    let (_, part) = parts.into_iter().find(|(name, _)| name.starts_with('{'))?;
+    let text = percent_encoding::percent_decode_str(part);
+    Some(text.decode_utf8_lossy().into_owned())
+}
+
+/// Why a request is not let through, and whose it is where that is known.
+struct Refused(Problem, Option<Bearer>);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem, None)
+    }
+}
+
+fn admit(api: &Api, route: Option<&Route>, request: &Request) -> Result<Option<Bearer>, Refused> {
     // What is not known is answered with 404 or 405, to whoever may know that much.
     let needs = match route {
         Some(route) => route.needs,
@@ -100,7 +138,8 @@ fn admit(api: &Api, route: Option<&Route>, request: &Request) -> Result<Option<B
         "the token's role does not allow this; it needs one of: {}",
         roles.join(", ")
     );
-    Err(Problem::new(Kind::Forbidden, detail))
+    let problem = Problem::new(Kind::Forbidden, detail);
+    Err(Refused(problem, Some(bearer.clone())))
 }
 
 fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {

@@ -2,6 +2,7 @@
 //!
 //! [`ROUTES`] is the list of all of them; the gate lets nothing through that is not in it.
 
+mod audit;
 mod body;
 mod callbacks;
 mod events;
@@ -63,6 +64,8 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) needs: Needs,
+    /// What it is called in the audit log; none for what changes nothing, or is on record itself.
+    pub(crate) action: Option<&'static str>,
 }
 
 const fn route(method: &'static str, path: &'static str, roles: &[Role]) -> Route {
@@ -75,6 +78,16 @@ const fn route(method: &'static str, path: &'static str, roles: &[Role]) -> Rout
         method,
         path,
         needs,
+        action: None,
+    }
+}
+
+impl Route {
+    const fn audited(self, action: &'static str) -> Self {
+        Self {
+            action: Some(action),
+            ..self
+        }
     }
 }
 
@@ -86,21 +99,22 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/v1/sagas", &[Read, Operate, Admin]),
     route("GET", "/v1/sagas/{id}", &[Submit, Read, Operate, Admin]),
     route("GET", "/v1/sagas/{id}/events", &[Read, Operate, Admin]),
-    route("POST", "/v1/sagas/{id}/cancel", &[Operate, Admin]),
+    route("POST", "/v1/sagas/{id}/cancel", &[Operate, Admin]).audited("saga.cancel"),
     route("POST", "/v1/callbacks/{token}", &[Submit, Operate, Admin]),
     route("GET", "/v1/incidents", &[Read, Operate, Admin]),
     route("GET", "/v1/incidents/groups", &[Read, Operate, Admin]),
     route("GET", "/v1/incidents/{id}", &[Read, Operate, Admin]),
-    route("POST", "/v1/incidents/{id}/resolve", &[Operate, Admin]),
-    route("POST", "/v1/incidents/resolve", &[Operate, Admin]),
+    route("POST", "/v1/incidents/{id}/resolve", &[Operate, Admin]).audited("incident.resolve"),
+    route("POST", "/v1/incidents/resolve", &[Operate, Admin]).audited("incident.resolve.many"),
     route("GET", "/v1/participants", &[Read, Operate, Admin]),
     route("GET", "/v1/participants/{name}", &[Read, Operate, Admin]),
-    route("PUT", "/v1/participants/{name}", &[Operate, Admin]),
+    route("PUT", "/v1/participants/{name}", &[Operate, Admin]).audited("participant.limit"),
     route("GET", "/v1/schedules", &[Read, Operate, Admin]),
     route("GET", "/v1/schedules/{name}", &[Read, Operate, Admin]),
-    route("PUT", "/v1/schedules/{name}", &[Operate, Admin]),
-    route("DELETE", "/v1/schedules/{name}", &[Operate, Admin]),
-    route("POST", "/v1/schedules/{name}/trigger", &[Operate, Admin]),
+    route("PUT", "/v1/schedules/{name}", &[Operate, Admin]).audited("schedule.put"),
+    route("DELETE", "/v1/schedules/{name}", &[Operate, Admin]).audited("schedule.delete"),
+    route("POST", "/v1/schedules/{name}/trigger", &[Operate, Admin]).audited("schedule.trigger"),
+    route("GET", "/v1/audit", &[Admin]),
     route("GET", "/healthz", &[]),
     route("GET", "/readyz", &[]),
     route("GET", "/metrics", &[Read, Operate, Admin]),
@@ -174,6 +188,7 @@ impl Api {
                     .delete(schedules::delete),
             )
             .route("/v1/schedules/{name}/trigger", post(schedules::trigger))
+            .route("/v1/audit", get(audit::list))
             .route("/healthz", get(system::healthz))
             .route("/readyz", get(system::readyz))
             .route("/metrics", get(system::metrics))
@@ -256,6 +271,18 @@ mod tests {
             .map(|route| (route.method.to_owned(), route.path.to_owned()))
             .collect();
         assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn what_changes_something_is_on_record() {
+        for route in ROUTES {
+            let itself = ["/v1/sagas", "/v1/callbacks/{token}"].contains(&route.path);
+            assert_eq!(
+                route.action.is_some(),
+                route.method != "GET" && !itself,
+                "{route:?}"
+            );
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) async fn openapi() -> Response {
         super::sagas::cancel,
         super::events::events,
         super::callbacks::callback,
+        super::audit::list,
         super::incidents::list,
         super::incidents::groups,
         super::incidents::show,

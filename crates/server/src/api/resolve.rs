@@ -22,6 +22,7 @@ use super::query::Query;
 use super::sagas::by;
 use super::{Api, json};
 use crate::access::Bearer;
+use crate::audit::Detail;
 use crate::view::IncidentView;
 
 /// How many incidents one request may decide.
@@ -59,8 +60,11 @@ pub(super) async fn one(
     let resolution = resolution(&mut fields, bearer)?;
     fields.finish(&FIELDS)?;
     let Path(id) = id.map_err(|_| no_incident())?;
+    let detail = detail(&resolution);
     let row = resolve(&api, &id, resolution).await?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row)))
+    let mut response = json(StatusCode::OK, &IncidentView::new(&row));
+    response.extensions_mut().insert(detail);
+    Ok(response)
 }
 
 /// What became of each incident.
@@ -129,6 +133,8 @@ pub(super) async fn many(
         .buffered(TOGETHER)
         .collect()
         .await;
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    let detail = format!("{} ({done} of {})", detail(&resolution).0, ids.len());
     let results = ids.iter().zip(&answers);
     let shown = ResolutionsView {
         results: results
@@ -144,7 +150,20 @@ pub(super) async fn many(
             .collect(),
         more,
     };
-    Ok(json(StatusCode::OK, &shown))
+    let mut response = json(StatusCode::OK, &shown);
+    response.extensions_mut().insert(Detail(detail));
+    Ok(response)
+}
+
+/// What the audit log says of a decision.
+fn detail(resolution: &Resolution) -> Detail {
+    let edited = if resolution.body.is_some() {
+        ", edited"
+    } else {
+        ""
+    };
+    let (decision, by) = (resolution.decision.as_str(), &resolution.by);
+    Detail(format!("{decision}{edited}, by {by}"))
 }
 
 /// Puts a decision on record and gives the incident as it is then.

@@ -17,6 +17,7 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::{Api, json};
 use crate::access::Bearer;
+use crate::audit::ANONYMOUS;
 use crate::view;
 use crate::view::{SagaView, SagasView, UnreadableView};
 
@@ -25,9 +26,6 @@ const ID_FORM: &str = "1 to 128 characters of A-Za-z0-9._:-";
 
 /// The longest text to search for, and the longest name.
 const LONGEST: usize = 256;
-
-/// Who acts where nobody says.
-pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// Submits a saga.
 #[utoipa::path(
@@ -55,7 +53,9 @@ pub(super) async fn submit(
     let wait = wait(&api, query.as_deref())?;
     let (parts, body) = request.into_parts();
     let body = api.body(&parts.headers, body).await?;
-    let submission = api.coordinator().definitions().parse(&body)?;
+    let mut submission = api.coordinator().definitions().parse(&body)?;
+    let bearer = parts.extensions.get::<Bearer>();
+    submission.by = bearer.map(|bearer| bearer.name.to_string());
     let trace = parts.headers.get("traceparent");
     let trace = trace.and_then(|trace| trace.to_str().ok().map(str::to_owned));
     let taken = match wait {

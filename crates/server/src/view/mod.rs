@@ -2,6 +2,7 @@
 //!
 //! Payloads are handed through as the text that they are.
 
+mod audit;
 mod event;
 mod group;
 mod incident;
@@ -14,6 +15,7 @@ use serde::{Serialize, Serializer};
 use settled::protocol::Timestamp;
 use settled::snapshot::SagaSnapshot;
 
+pub(crate) use audit::AuditView;
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use group::IncidentGroupsView;
 pub(crate) use incident::{IncidentView, IncidentsView};

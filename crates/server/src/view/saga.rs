@@ -29,6 +29,9 @@ pub(crate) struct SagaView<'a> {
     steps: Vec<StepView<'a>>,
     /// What needed a person, in the order in which it came up.
     incidents: Vec<SagaIncidentView<'a>>,
+    /// Who submitted it: the name of the token, or the schedule; left out where nobody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submitted_by: Option<&'a str>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -154,6 +157,7 @@ impl<'a> SagaView<'a> {
                     state: if incident.open { "open" } else { "resolved" },
                 })
                 .collect(),
+            submitted_by: at.submitted_by.as_deref(),
             created_at: Time(at.created_at),
             settled_at: Time::some(saga.settled_at()),
             deadline_at: Time::some(saga.deadline_at()),

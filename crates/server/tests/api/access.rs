@@ -28,7 +28,7 @@ async fn ask(host: &Host, role: &str, method: &str, path: &str, body: &str) -> R
 }
 
 /// Every call with the roles that may make it, and the status where it is let through.
-const CALLS: [(&str, &str, &str, u16); 22] = [
+const CALLS: [(&str, &str, &str, u16); 24] = [
     ("POST", "/v1/sagas", "submit admin both", 400),
     ("GET", "/v1/sagas", "read operate admin both", 200),
     (
@@ -72,6 +72,13 @@ const CALLS: [(&str, &str, &str, u16); 22] = [
     ("PUT", "/v1/schedules/none", "operate admin", 400),
     ("DELETE", "/v1/schedules/none", "operate admin", 404),
     ("POST", "/v1/schedules/none/trigger", "operate admin", 404),
+    (
+        "GET",
+        "/v1/incidents/groups",
+        "read operate admin both",
+        200,
+    ),
+    ("GET", "/v1/audit", "admin", 200),
     ("GET", "/metrics", "read operate admin both", 200),
     ("GET", "/v1/nothing", "submit read operate admin both", 404),
     ("DELETE", "/v1/sagas", "submit read operate admin both", 405),

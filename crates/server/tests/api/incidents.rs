@@ -87,7 +87,8 @@ async fn a_list_is_filtered_and_paged() {
         ("state=closed", "state"),
         ("limit=-1", "limit"),
         ("cursor=x", "cursor"),
-        ("name=x", "name"),
+        ("kind=x", "kind"),
+        ("names=x", "names"),
     ] {
         let reply = host.get(&format!("/v1/incidents?{query}")).await;
         let detail = reply.problem(400);
@@ -234,8 +235,8 @@ async fn many_are_decided_alike_and_answered_one_by_one() {
             "filter.state",
         ),
         (
-            json!({"decision": "done", "filter": {"name": "x"}}),
-            "filter.name",
+            json!({"decision": "done", "filter": {"kind": "x"}}),
+            "filter.kind",
         ),
         (json!({"ids": ["a"]}), "decision"),
     ] {

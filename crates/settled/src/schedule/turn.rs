@@ -49,6 +49,11 @@ impl Entry {
         }
     }
 
+    /// Who submits its runs.
+    fn signature(&self) -> String {
+        format!("schedule {}", self.name)
+    }
+
     /// A schedule as it was read.
     pub(super) fn known(ground: &impl Ground, row: ScheduleRow) -> Self {
         let mut entry = Self::unknown(row.name.clone());
@@ -224,6 +229,7 @@ impl Entry {
         let id = due_id(&self.name, due);
         let mut submission = schedule.submission.clone();
         submission.id = Some(id.clone());
+        submission.by = Some(self.signature());
         // The saga is there in each case but one. It counts as this run, whoever submitted it: to run
         // under another id would be to run twice.
         let error = match ground.submit(submission).await {
@@ -305,6 +311,7 @@ impl Entry {
         }
         let mut submission = schedule.submission.clone();
         submission.id = Some(id);
+        submission.by = Some(self.signature());
         let taken = ground.submit(submission).await?;
         if taken.new {
             ground.tell(&self.name, Scheduled::Triggered, 1);
