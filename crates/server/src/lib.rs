@@ -15,6 +15,7 @@ mod access;
 mod api;
 mod audit;
 mod connection;
+mod console;
 mod metrics;
 mod server;
 mod view;

@@ -163,7 +163,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 
 /// A name that leads here may be anybody's: a page can have its own name lead to this machine. An
 /// address cannot be made to.
-fn from_this_machine(request: &Request) -> Result<(), Problem> {
+pub(super) fn from_this_machine(request: &Request) -> Result<(), Problem> {
     let local = named(request).is_none_or(|named| {
         let host = match named.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,

@@ -33,10 +33,13 @@ use settled::coordinator::Coordinator;
 use settled::protocol::Timestamp;
 use tokio::sync::watch;
 
-use crate::access::{Role, Roles, Tokens};
+use crate::access::{Bearer, Role, Roles, Tokens};
 use crate::metrics::Metrics;
 use crate::server::ServerSettings;
-use problem::{Kind, Problem};
+use problem::Kind;
+
+pub(crate) use problem::Problem;
+pub(crate) use resolve::resolve;
 
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +196,7 @@ impl Api {
             .route("/readyz", get(system::readyz))
             .route("/metrics", get(system::metrics))
             .route("/openapi.json", get(openapi::openapi))
+            .merge(crate::console::router(self.clone()).with_state(()))
             .fallback(|| async {
                 Problem::not_found("there is nothing at this path; see /openapi.json")
             })
@@ -203,7 +207,7 @@ impl Api {
             .with_state(self)
     }
 
-    fn coordinator(&self) -> &Coordinator {
+    pub(crate) fn coordinator(&self) -> &Coordinator {
         &self.shared.coordinator
     }
 
@@ -211,18 +215,42 @@ impl Api {
         self.shared.coordinator.clock().now()
     }
 
+    /// Whether nobody is answered who has no token.
+    pub(crate) fn needs_tokens(&self) -> bool {
+        self.shared.tokens.is_some()
+    }
+
+    /// Whose token this is.
+    pub(crate) fn bearer(&self, token: &str) -> Option<Bearer> {
+        self.shared.tokens.as_ref()?.bearer(token).cloned()
+    }
+
+    /// Whether a request is meant for this server by name, where that is all that keeps strangers
+    /// out.
+    pub(crate) fn is_meant(&self, request: &Request) -> Result<(), Problem> {
+        if self.shared.local_only {
+            gate::from_this_machine(request)?;
+        }
+        Ok(())
+    }
+
+    /// Counts up whenever anything changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.metrics.changes()
+    }
+
     fn phase(&self) -> Phase {
         *self.shared.phase.borrow()
     }
 
     /// Ends when the server does not serve any more.
-    async fn draining(&self) {
+    pub(crate) async fn draining(&self) {
         let mut phase = self.shared.phase.clone();
         // A server that is gone drains no more, but nobody is left to be answered either.
         let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
     }
 
-    async fn body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    pub(crate) async fn body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         let asks_first = headers.contains_key(EXPECT);
         let shared = &self.shared;
         body::read(body, shared.max_body, shared.body_timeout, asks_first).await

@@ -168,6 +168,11 @@ impl Problem {
         }
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.kind.parts().0
     }

@@ -167,7 +167,11 @@ fn detail(resolution: &Resolution) -> Detail {
 }
 
 /// Puts a decision on record and gives the incident as it is then.
-async fn resolve(api: &Api, id: &str, resolution: Resolution) -> Result<IncidentRow, Problem> {
+pub(crate) async fn resolve(
+    api: &Api,
+    id: &str,
+    resolution: Resolution,
+) -> Result<IncidentRow, Problem> {
     match api.coordinator().resolve(id, resolution).await {
         Ok(()) => {}
         Err(CommandError::NotFound | CommandError::Refused(Refusal::NoIncident)) => {

@@ -21,6 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use settled::journal::{CommitCounts, Snapshot};
 use settled::protocol::Timestamp;
+use tokio::sync::watch;
 
 use names::Names;
 
@@ -126,6 +127,8 @@ pub struct Metrics {
     trouble: Counter,
     requests: Family<ByStatus, Counter>,
     request_latencies: Histograms<ByRoute>,
+    /// Counts up whenever anything happens, for whoever looks on.
+    changes: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Metrics {
@@ -165,6 +168,7 @@ impl Metrics {
             trouble: Counter::default(),
             requests: Family::default(),
             request_latencies: Family::new_with_constructor(calls),
+            changes: watch::channel(0).0,
         };
         metrics.register();
         Arc::new(metrics)
@@ -266,6 +270,17 @@ impl Metrics {
             .request_latencies
             .get_or_create(&ByRoute { method, route });
         latencies.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts up whenever anything happens to a saga or a schedule.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        // Nobody is woken where nobody looks on.
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Everything, in the `OpenMetrics` text format.

@@ -24,12 +24,14 @@ fn step_of(saga: &SagaSnapshot, leg: LegId) -> &str {
 
 impl Observer for Metrics {
     fn accepted(&self, saga: &SagaSnapshot) {
+        self.changed();
         let name = self.names.name(&saga.name);
         self.accepted.get_or_create(&ByName { name }).inc();
         tracing::debug!(saga = &*saga.id, name = &*saga.name, "accepted");
     }
 
     fn answered(&self, saga: &SagaSnapshot, event: &Event, elapsed: Span) {
+        self.changed();
         match event {
             Event::AttemptEnded {
                 leg,
@@ -90,12 +92,14 @@ impl Observer for Metrics {
     }
 
     fn turned(&self, saga: &SagaSnapshot, reason: &Reason) {
+        self.changed();
         let cause = reason.cause.as_str();
         self.turned.get_or_create(&ByCause { cause }).inc();
         tracing::debug!(saga = &*saga.id, cause, "turned");
     }
 
     fn incident(&self, saga: &SagaSnapshot, leg: LegId, kind: IncidentKind) {
+        self.changed();
         let kind = kind.as_str();
         self.incidents.get_or_create(&ByKind { kind }).inc();
         tracing::warn!(
@@ -109,6 +113,7 @@ impl Observer for Metrics {
     }
 
     fn told(&self, saga: &SagaSnapshot, event: &Event) {
+        self.changed();
         match event {
             Event::IncidentResolved {
                 incident,
@@ -133,6 +138,7 @@ impl Observer for Metrics {
     }
 
     fn settled(&self, saga: &SagaSnapshot, state: SagaState, elapsed: Span) {
+        self.changed();
         let labels = ByNameAndState {
             name: self.names.name(&saga.name),
             state: state.as_str(),
@@ -152,6 +158,7 @@ impl Observer for Metrics {
     }
 
     fn scheduled(&self, schedule: &str, what: Scheduled, count: u64) {
+        self.changed();
         let outcome = match what {
             Scheduled::Ran => "run",
             Scheduled::Missed => "missed",

@@ -1,0 +1,135 @@
+//! A person's decision, on one incident or on many: read from a form and handed to the coordinator,
+//! which says whether it fits.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+use settled::protocol::{Decision, Json, Resolution};
+
+use super::list::add_field;
+use super::one;
+use super::words::Words;
+use crate::api::{Problem, resolve};
+use crate::audit::{ANONYMOUS, Detail};
+use crate::console::form::Form;
+use crate::console::visitor::Visitor;
+use crate::console::{Console, problem};
+
+/// How many are on their way to the journal side by side: it commits in groups.
+const TOGETHER: usize = 64;
+
+/// Decides one incident.
+pub(in crate::console) async fn resolve_one(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    form: Form,
+) -> Response {
+    if !visitor.may_operate() {
+        return problem::of(&visitor, StatusCode::FORBIDDEN, visitor.words().may_not);
+    }
+    let decided = match resolution(&visitor, &form) {
+        Err(why) => Err((StatusCode::BAD_REQUEST, why)),
+        Ok(resolution) => {
+            let detail = detail(&resolution);
+            match resolve(&console.api, &id, resolution).await {
+                Ok(_) => Ok(detail),
+                Err(problem) => Err((problem.status(), problem.detail().to_owned())),
+            }
+        }
+    };
+    match decided {
+        Ok(detail) => {
+            let id = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
+            let mut response = Redirect::to(&format!("/console/incidents/{id}")).into_response();
+            response.extensions_mut().insert(detail);
+            response
+        }
+        // What was typed is not lost.
+        Err((status, why)) => one::again(&console, &visitor, &id, &form, status, &why).await,
+    }
+}
+
+/// Decides many incidents alike.
+pub(in crate::console) async fn resolve_many(
+    State(console): State<Console>,
+    visitor: Visitor,
+    form: Form,
+) -> Response {
+    if !visitor.may_operate() {
+        return problem::of(&visitor, StatusCode::FORBIDDEN, visitor.words().may_not);
+    }
+    let ids: Vec<String> = form.all("id").map(str::to_owned).collect();
+    let resolution = match resolution(&visitor, &form) {
+        Ok(resolution) => resolution,
+        Err(why) => return problem::of(&visitor, StatusCode::BAD_REQUEST, &why),
+    };
+    if ids.is_empty() {
+        let why = Words::of(visitor.language).select_some;
+        return problem::of(&visitor, StatusCode::BAD_REQUEST, why);
+    }
+    let detail = detail(&resolution).0;
+    let count = ids.len();
+    let answers: Vec<Result<_, Problem>> = stream::iter(ids)
+        .map(|id| {
+            let (api, resolution) = (console.api.clone(), resolution.clone());
+            async move { resolve(&api, &id, resolution).await }
+        })
+        .buffered(TOGETHER)
+        .collect()
+        .await;
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    let mut link = String::from("/console/incidents?");
+    add_field(&mut link, "state", "open");
+    add_field(&mut link, "decided", &done.to_string());
+    add_field(&mut link, "of", &count.to_string());
+    let mut response = Redirect::to(&link).into_response();
+    response
+        .extensions_mut()
+        .insert(Detail(format!("{detail} ({done} of {count})")));
+    response
+}
+
+/// What the audit log says of a decision.
+fn detail(resolution: &Resolution) -> Detail {
+    let edited = if resolution.body.is_some() {
+        ", edited"
+    } else {
+        ""
+    };
+    Detail(format!("{}{edited}", resolution.decision.as_str()))
+}
+
+/// Reads a decision; the error is for whoever filled in the form.
+fn resolution(visitor: &Visitor, form: &Form) -> Result<Resolution, String> {
+    let words = Words::of(visitor.language);
+    let decision = form
+        .text("decision")
+        .and_then(Decision::parse)
+        .ok_or_else(|| words.choose.to_owned())?;
+    let json = |field: &str, called: &str| match form.text(field) {
+        None => Ok(None),
+        Some(text) => match Json::parse(text.trim()) {
+            Ok(json) => Ok(Some(json)),
+            Err(_) => Err(format!("{called}: {}", words.not_json)),
+        },
+    };
+    let note = form.text("note").unwrap_or_default().to_owned();
+    if decision == Decision::Abandon && note.trim().is_empty() {
+        return Err(words.abandon_hint.to_owned());
+    }
+    Ok(Resolution {
+        decision,
+        note,
+        by: visitor.name().unwrap_or(ANONYMOUS).to_owned(),
+        result: match decision {
+            Decision::Done => json("result", words.result)?,
+            _ => None,
+        },
+        body: match decision {
+            Decision::Retry if form.text("edit").is_some() => json("body", words.edit_request)?,
+            _ => None,
+        },
+    })
+}

@@ -1,0 +1,223 @@
+//! The list of incidents: groups of what is alike above, one by one below.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+use settled::journal::{IncidentFilter, IncidentGroup, IncidentRow};
+use settled::protocol::{IncidentKind, Timestamp};
+
+use super::words::Words;
+use crate::console::form::Form;
+use crate::console::page::{Page, Place, render};
+use crate::console::visitor::Visitor;
+use crate::console::words::Common;
+use crate::console::{Console, problem, shape};
+
+const PAGE: usize = 50;
+
+/// What was asked for in the address.
+pub(super) struct Asked {
+    /// `open`, `resolved` or empty for both.
+    pub(super) state: String,
+    pub(super) participant: String,
+    pub(super) step: String,
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) fault: String,
+    pub(super) saga: String,
+    cursor: Option<String>,
+    /// How many of how many have just been decided.
+    decided: Option<(u32, u32)>,
+}
+
+impl Asked {
+    pub(super) fn read(query: &str) -> Self {
+        let form = Form::read(query);
+        let text = |name| form.text(name).unwrap_or_default().trim().to_owned();
+        let number = |name| form.text(name).and_then(|number| number.parse().ok());
+        let state = if form.all("state").next().is_some() {
+            text("state")
+        } else {
+            "open".to_owned()
+        };
+        Self {
+            state,
+            participant: text("participant"),
+            step: text("step"),
+            name: text("name"),
+            kind: text("kind"),
+            fault: text("fault"),
+            saga: text("saga"),
+            cursor: form.text("cursor").map(str::to_owned),
+            decided: number("decided").zip(number("of")),
+        }
+    }
+
+    fn filter(&self) -> IncidentFilter {
+        let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        IncidentFilter {
+            open: match &*self.state {
+                "open" => Some(true),
+                "resolved" => Some(false),
+                _ => None,
+            },
+            saga: wanted(&self.saga),
+            name: wanted(&self.name),
+            step: wanted(&self.step),
+            kind: wanted(&self.kind),
+            participant: wanted(&self.participant),
+            fault: wanted(&self.fault),
+        }
+    }
+
+    /// Whether more is asked for than a state.
+    fn is_narrow(&self) -> bool {
+        let filter = self.filter();
+        [
+            filter.saga,
+            filter.name,
+            filter.step,
+            filter.kind,
+            filter.participant,
+            filter.fault,
+        ]
+        .iter()
+        .any(Option::is_some)
+    }
+
+    /// The address of the same list, from a cursor on.
+    fn link(&self, cursor: Option<&str>) -> String {
+        let mut link = String::from("/console/incidents?");
+        let fields = [
+            ("state", &*self.state),
+            ("participant", &self.participant),
+            ("step", &self.step),
+            ("name", &self.name),
+            ("kind", &self.kind),
+            ("fault", &self.fault),
+            ("saga", &self.saga),
+            ("cursor", cursor.unwrap_or_default()),
+        ];
+        for (name, value) in fields {
+            if name == "state" || !value.is_empty() {
+                add_field(&mut link, name, value);
+            }
+        }
+        link
+    }
+}
+
+pub(super) fn add_field(link: &mut String, name: &str, value: &str) {
+    if !link.ends_with('?') {
+        link.push('&');
+    }
+    link.push_str(name);
+    link.push('=');
+    let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+    link.extend(value);
+}
+
+struct Group<'a> {
+    of: &'a IncidentGroup,
+    kind: &'a str,
+    link: String,
+    waiting: String,
+}
+
+struct Row<'a> {
+    of: &'a IncidentRow,
+    kind: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "console/incidents.html")]
+struct ListPage<'a> {
+    page: Page<'a>,
+    common: &'static Common,
+    words: &'static Words,
+    asked: &'a Asked,
+    kinds: Vec<(&'static str, &'a str)>,
+    groups: Vec<Group<'a>>,
+    rows: Vec<Row<'a>>,
+    next: Option<String>,
+    narrow: bool,
+    may_operate: bool,
+    notice: Option<String>,
+}
+
+pub(in crate::console) async fn list(
+    State(console): State<Console>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let (common, words) = (visitor.words(), Words::of(visitor.language));
+    let asked = Asked::read(query.as_deref().unwrap_or_default());
+    let coordinator = console.coordinator();
+    let found = coordinator.incidents(asked.filter(), asked.cursor.clone(), PAGE);
+    let found = match found.await {
+        Ok(found) => found,
+        Err(error) => return problem::unreadable(&visitor, error),
+    };
+    let groups = match asked.state.as_str() {
+        "open" => coordinator.incident_groups(asked.filter()).await,
+        _ => Ok(Vec::new()),
+    };
+    let groups = match groups {
+        Ok(groups) => groups,
+        Err(error) => return problem::unreadable(&visitor, error),
+    };
+    let now = coordinator.clock().now();
+    let page = Page::new(&console, &visitor, Place::Incidents, common.incidents);
+    let shown = ListPage {
+        page: page.await.live(),
+        common,
+        words,
+        asked: &asked,
+        kinds: IncidentKind::ALL
+            .iter()
+            .map(|kind| (kind.as_str(), words.kind(kind.as_str())))
+            .collect(),
+        groups: groups.iter().map(|of| group(of, words, now)).collect(),
+        rows: found
+            .items
+            .iter()
+            .map(|of| Row {
+                of,
+                kind: words.kind(&of.kind),
+            })
+            .collect(),
+        next: found
+            .next_cursor
+            .as_deref()
+            .map(|cursor| asked.link(Some(cursor))),
+        narrow: asked.is_narrow(),
+        may_operate: visitor.may_operate(),
+        notice: asked
+            .decided
+            .map(|(done, of)| format!("{} {done} {} {of}", words.decided, words.of)),
+    };
+    render(StatusCode::OK, &shown)
+}
+
+fn group<'a>(of: &'a IncidentGroup, words: &'static Words, now: Timestamp) -> Group<'a> {
+    let mut link = String::from("/console/incidents?");
+    add_field(&mut link, "state", "open");
+    for (name, value) in [
+        ("participant", of.participant.as_deref().unwrap_or_default()),
+        ("name", &of.name),
+        ("step", &of.step),
+        ("kind", &of.kind),
+        ("fault", &of.fault),
+    ] {
+        if !value.is_empty() {
+            add_field(&mut link, name, value);
+        }
+    }
+    Group {
+        of,
+        kind: words.kind(&of.kind),
+        link,
+        waiting: shape::span((now - of.oldest_at).0),
+    }
+}

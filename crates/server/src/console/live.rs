@@ -1,0 +1,85 @@
+//! Tells a page that something has changed, so that it asks for itself again.
+//!
+//! What has changed is not told: the page has one way to find out, which is to be made anew.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use settled::coordinator::Watching;
+use tokio::sync::watch;
+
+use super::Console;
+use super::form::Form;
+
+/// What was told is durable a little later; what comes together is told together.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// How often a page is told at most.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a stream on which nothing happens says that it is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+enum Source {
+    /// Anything at all.
+    All(watch::Receiver<u64>),
+    /// One saga.
+    Saga(Watching),
+    /// There is no more to tell.
+    Over,
+}
+
+impl Source {
+    async fn changed(&mut self) -> bool {
+        match self {
+            Self::All(changes) => changes.changed().await.is_ok(),
+            Self::Saga(watching) => watching.next().await.is_some(),
+            Self::Over => std::future::pending().await,
+        }
+    }
+}
+
+/// The stream: `changed` now and then, until the server ends.
+pub(super) async fn live(State(console): State<Console>, RawQuery(query): RawQuery) -> Response {
+    let asked = Form::read(query.as_deref().unwrap_or_default());
+    let source = match asked.text("saga") {
+        Some(saga) => Source::Saga(console.coordinator().watch(saga)),
+        None => Source::All(console.api.changes()),
+    };
+    let first = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b":\n\n")) });
+    let following = (console, source, false);
+    let rest = stream::unfold(following, |(console, mut source, told)| async move {
+        if told {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let text = tokio::select! {
+            changed = tokio::time::timeout(KEEP_ALIVE, source.changed()) => match changed {
+                Ok(more) => {
+                    tokio::time::sleep(GATHER).await;
+                    if !more {
+                        source = Source::Over;
+                    }
+                    "data: changed\n\n"
+                }
+                Err(_) => ":\n\n",
+            },
+            () = console.api.draining() => return None,
+        };
+        let told = !text.starts_with(':');
+        Some((
+            Ok(Bytes::from_static(text.as_bytes())),
+            (console, source, told),
+        ))
+    });
+    let body = Body::from_stream(futures_util::StreamExt::chain(first, rest));
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
