@@ -14,8 +14,9 @@ use super::clock::Clock;
 use super::driver::{Health, Load, Message, Watchers};
 use super::readers::Readers;
 use crate::callback::CallbackKey;
-use crate::definition::{Definitions, Submission};
+use crate::definition::{Definitions, Invalid, Submission};
 use crate::engine::{Command, Incoming, Limits, Reply};
+use crate::mask::Mask;
 use crate::snapshot::SagaSnapshot;
 
 /// A handle to a running coordinator; cheap to clone. Dropping the last one stops nothing: see
@@ -32,6 +33,7 @@ pub struct Coordinator {
     pub(super) stats: Arc<CommitStats>,
     pub(super) load: Arc<Load>,
     pub(super) default_limits: Arc<Limits>,
+    pub(super) mask: Mask,
     pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
 }
 
@@ -69,6 +71,9 @@ pub enum CommandError {
     /// What was said does not fit the saga as it stands.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A field of what was said cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// It could not be recorded now.
     #[error("the coordinator cannot take this now: {0}")]
     Unavailable(String),
@@ -122,6 +127,11 @@ impl Coordinator {
     /// Reads a submission's text; the compiled steps are kept for the next one like it.
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
+    }
+
+    /// What is masked in copies; whoever shows payloads masks them by the same.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// The clock that sagas are driven by.
@@ -202,9 +212,11 @@ impl Coordinator {
             Reply::Conflict => Err(SubmitError::Conflict),
             Reply::Broken(why) => Err(SubmitError::Read(ReadError::Store(why))),
             Reply::Unavailable(why) => Err(SubmitError::Unavailable(why)),
-            Reply::Accepted | Reply::Refused(_) | Reply::NotFound | Reply::Participants(_) => {
-                Err(SubmitError::Unavailable(STOPPED.to_owned()))
-            }
+            Reply::Accepted
+            | Reply::Refused(_)
+            | Reply::Invalid(_)
+            | Reply::NotFound
+            | Reply::Participants(_) => Err(SubmitError::Unavailable(STOPPED.to_owned())),
         }
     }
 
@@ -384,6 +396,7 @@ impl Coordinator {
             Reply::Accepted => Ok(()),
             Reply::NotFound => Err(CommandError::NotFound),
             Reply::Refused(refusal) => Err(CommandError::Refused(refusal)),
+            Reply::Invalid(invalid) => Err(CommandError::Invalid(invalid)),
             Reply::Broken(why) | Reply::Unavailable(why) => Err(CommandError::Unavailable(why)),
             _ => Err(CommandError::Unavailable(STOPPED.to_owned())),
         }

@@ -9,7 +9,7 @@ use settled_journal::{ReadError, SagaNo, SagaRow, StoredSaga};
 use settled_protocol::{Input, Timestamp};
 
 use super::in_flight::{Consequence, InFlight};
-use super::{Command, Engine, LoadKey, Outgoing, Reply};
+use super::{Command, Engine, LoadKey, Outgoing, Reply, copies, edits};
 use crate::snapshot::SagaSnapshot;
 
 impl<R> Engine<R> {
@@ -42,34 +42,37 @@ impl<R> Engine<R> {
             return;
         }
         let input = match command {
-            Command::Cancel { by } => Input::Cancel { by },
+            Command::Cancel { by } => Ok(Input::Cancel { by }),
             Command::Callback {
                 leg,
                 outcome,
                 result,
-            } => Input::Callback {
+            } => Ok(Input::Callback {
                 leg,
                 outcome,
-                result,
+                result: copies::callback(&self.settings.mask, outcome, result),
                 random,
-            },
+            }),
             Command::Resolve {
                 incident,
                 resolution,
-            } => Input::Resolve {
-                incident,
-                resolution,
-            },
+            } => edits::taken(&self.settings.mask, &flight.at, incident, resolution).map(
+                |resolution| Input::Resolve {
+                    incident,
+                    resolution,
+                },
+            ),
         };
-        let answer = match flight.at.saga.receive(now, input) {
-            Ok(event) => {
+        let answer = match input.map(|input| flight.at.saga.receive(now, input)) {
+            Ok(Ok(event)) => {
                 if let Some(event) = event {
                     self.observer.told(&flight.at, &event);
                     flight.record(now, event);
                 }
                 Reply::Accepted
             }
-            Err(refusal) => Reply::Refused(refusal),
+            Ok(Err(refusal)) => Reply::Refused(refusal),
+            Err(invalid) => Reply::Invalid(invalid),
         };
         if flight.is_saved() {
             self.out.push(Outgoing::Reply(reply, answer));
