@@ -8,6 +8,7 @@ use settled::journal::IncidentFilter;
 
 use super::problem::Problem;
 use super::query::Query;
+use super::reveal::{Asker, REVEAL};
 use super::{Api, json};
 use crate::view::{IncidentView, IncidentsView};
 
@@ -26,6 +27,7 @@ const LONGEST: usize = 256;
         ("participant" = Option<String>, Query, description = "Whose request went to this `host` or `host:port`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many at most; 50 where it is left out"),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
     ),
     responses(
         (status = 200, description = "A page of incidents", body = IncidentsView<'static>),
@@ -34,10 +36,20 @@ const LONGEST: usize = 256;
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    asker: Asker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let known = ["state", "saga", "step", "participant", "limit", "cursor"];
+    let known = [
+        "state",
+        "saga",
+        "step",
+        "participant",
+        "limit",
+        "cursor",
+        REVEAL,
+    ];
     let query = Query::read(query.as_deref(), &known)?;
+    let how = api.shown(api.reveals(&query, &asker)?);
     let filter = IncidentFilter {
         open: query.word("state", is_open, &["open", "resolved"])?,
         saga: query.bounded("saga", LONGEST)?,
@@ -49,7 +61,9 @@ pub(super) async fn list(
         .incidents(filter, query.cursor(), query.limit()?)
         .await?;
     let shown = IncidentsView {
-        incidents: page.items.iter().map(IncidentView::new).collect(),
+        incidents: (page.items.iter())
+            .map(|row| IncidentView::new(row, how))
+            .collect(),
         next_cursor: page.next_cursor.as_deref(),
     };
     Ok(json(StatusCode::OK, &shown))
@@ -60,7 +74,10 @@ pub(super) async fn list(
     get,
     path = "/v1/incidents/{id}",
     tag = "incidents",
-    params(("id" = String, Path, example = "order-1001~1", description = "The incident's id")),
+    params(
+        ("id" = String, Path, example = "order-1001~1", description = "The incident's id"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
+    ),
     responses(
         (status = 200, description = "The incident", body = IncidentView<'static>),
         (status = 404, description = "There is no such incident", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
@@ -68,14 +85,16 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let shown = api.shown(api.reveals(&query, &asker)?);
     let Path(id) = id.map_err(|_| no_incident())?;
     let row = api.coordinator().incident(&id).await?;
     let row = row.ok_or_else(no_incident)?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row)))
+    Ok(json(StatusCode::OK, &IncidentView::new(&row, shown)))
 }
 
 /// Whether a state is `open`; none for a word that is no state.

@@ -13,6 +13,7 @@ mod participants;
 mod problem;
 mod query;
 mod resolve;
+mod reveal;
 mod sagas;
 mod schedules;
 mod system;

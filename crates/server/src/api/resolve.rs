@@ -60,7 +60,7 @@ pub(super) async fn one(
     fields.finish(&FIELDS)?;
     let Path(id) = id.map_err(|_| no_incident())?;
     let row = resolve(&api, &id, resolution).await?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row)))
+    Ok(json(StatusCode::OK, &IncidentView::new(&row, api.masked())))
 }
 
 /// What became of each incident.
@@ -138,7 +138,7 @@ pub(super) async fn many(
                     Ok(_) => StatusCode::OK.as_u16(),
                     Err(problem) => problem.status().as_u16(),
                 },
-                incident: answer.as_ref().ok().map(IncidentView::new),
+                incident: (answer.as_ref().ok()).map(|row| IncidentView::new(row, api.masked())),
                 problem: answer.as_ref().err().map(Problem::view),
             })
             .collect(),
