@@ -111,7 +111,7 @@ impl<R> Engine<R> {
             Ok(Some(stored)) => stored,
             Ok(None) => return self.reply_all(commands, || Reply::NotFound),
             Err(error) => {
-                self.observer.trouble(&error.to_string());
+                self.trouble(&error.to_string());
                 if matches!(error, ReadError::Store(_)) {
                     // Not the saga's fault; it stays due.
                     self.due.begin_anew(now);
@@ -123,7 +123,7 @@ impl<R> Engine<R> {
         if !self.sagas.contains_key(&no)
             && let Err(error) = self.take_up(now, &stored)
         {
-            self.observer.trouble(&error);
+            self.trouble(&error);
             return self.reply_all(commands, || Reply::Broken(error.clone()));
         }
         for (command, reply) in commands {
@@ -162,6 +162,11 @@ impl<R> Engine<R> {
         self.by_id.insert(Arc::clone(&flight.at.id), no);
         self.sagas.insert(no, flight);
         Ok(())
+    }
+
+    /// Says what is wrong. It goes to a log, and may quote a piece of what is on record.
+    fn trouble(&self, what: &str) {
+        self.observer.trouble(&self.settings.mask.text(what));
     }
 
     fn reply_all(&mut self, commands: Vec<(Command, R)>, answer: impl Fn() -> Reply) {
