@@ -29,6 +29,10 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
         (&["serve", "--token-file", "none"], "none"),
         (&["serve", "--token-file", "bad-tokens"], "line 1"),
         (
+            &["serve", "--mask", "a b"],
+            "--mask: \"a b\": expected the name of a field",
+        ),
+        (
             &["serve", "--allow-participant", "a b"],
             "--allow-participant",
         ),

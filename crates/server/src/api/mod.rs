@@ -14,6 +14,7 @@ mod participants;
 mod problem;
 mod query;
 mod resolve;
+mod reveal;
 mod sagas;
 mod schedules;
 mod system;

@@ -1,11 +1,13 @@
 //! An incident as it is shown: the row of the incident table.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use settled::journal::IncidentRow;
 use settled::protocol::Json;
 use utoipa::ToSchema;
 
-use super::{Time, words};
+use super::{Shown, Time, words};
 
 /// What needs a person, with its request, response and history.
 #[derive(Serialize, ToSchema)]
@@ -27,16 +29,17 @@ pub(crate) struct IncidentView<'a> {
     #[schema(schema_with = words::incident_kind)]
     kind: &'a str,
     /// Where the last request went; null where none could be made.
-    #[schema(required)]
-    request_url: Option<&'a str>,
+    #[schema(value_type = Option<String>, required)]
+    request_url: Option<Cow<'a, str>>,
     /// The last request: `method`, `headers`, `body`.
     #[schema(value_type = serde_json::Value)]
-    request: Option<&'a Json>,
+    request: Option<Json>,
     /// The last answer: `status`, `headers`, `body`; null where none came.
     #[schema(value_type = serde_json::Value)]
-    response: Option<&'a Json>,
+    response: Option<Json>,
     /// What went wrong.
-    error: &'a str,
+    #[schema(value_type = String)]
+    error: Cow<'a, str>,
     /// How many attempts were made.
     attempts: u32,
     /// When it came up.
@@ -49,8 +52,8 @@ pub(crate) struct IncidentView<'a> {
     #[schema(schema_with = words::decision_or_none, required)]
     decision: Option<&'a str>,
     /// Why.
-    #[schema(required)]
-    note: Option<&'a str>,
+    #[schema(value_type = Option<String>, required)]
+    note: Option<Cow<'a, str>>,
     /// By whom.
     #[schema(required)]
     resolved_by: Option<&'a str>,
@@ -60,7 +63,7 @@ pub(crate) struct IncidentView<'a> {
 }
 
 impl<'a> IncidentView<'a> {
-    pub(crate) fn new(row: &'a IncidentRow) -> Self {
+    pub(crate) fn new(row: &'a IncidentRow, shown: Shown<'_>) -> Self {
         Self {
             id: &row.id,
             saga: &row.saga,
@@ -68,15 +71,15 @@ impl<'a> IncidentView<'a> {
             step: &row.step,
             direction: &row.direction,
             kind: &row.kind,
-            request_url: row.request_url.as_deref(),
-            request: row.request.as_ref(),
-            response: row.response.as_ref(),
-            error: &row.error,
+            request_url: row.request_url.as_deref().map(|url| shown.url(url)),
+            request: row.request.as_ref().map(|request| shown.json(request)),
+            response: row.response.as_ref().map(|response| shown.json(response)),
+            error: shown.text(&row.error),
             attempts: row.attempts,
             opened_at: Time(row.opened_at),
             state: &row.state,
             decision: row.decision.as_deref(),
-            note: row.note.as_deref(),
+            note: row.note.as_deref().map(|note| shown.text(note)),
             resolved_by: row.resolved_by.as_deref(),
             resolved_at: Time::some(row.resolved_at),
         }

@@ -9,6 +9,7 @@ mod events;
 mod hostile;
 mod incidents;
 mod limits;
+mod masked;
 mod measured;
 mod participants;
 mod sagas;
