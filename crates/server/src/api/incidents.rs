@@ -4,12 +4,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use settled::journal::IncidentFilter;
+use settled::journal::{IncidentFilter, ReadError};
 
 use super::problem::Problem;
 use super::query::Query;
 use super::{Api, json};
-use crate::view::{IncidentView, IncidentsView};
+use crate::view::{Behind, IncidentDetailView, IncidentView, IncidentsView};
 
 /// The longest name to look for.
 const LONGEST: usize = 256;
@@ -55,14 +55,14 @@ pub(super) async fn list(
     Ok(json(StatusCode::OK, &shown))
 }
 
-/// Shows an incident.
+/// Shows an incident with all that a person needs to decide it.
 #[utoipa::path(
     get,
     path = "/v1/incidents/{id}",
     tag = "incidents",
     params(("id" = String, Path, example = "order-1001~1", description = "The incident's id")),
     responses(
-        (status = 200, description = "The incident", body = IncidentView<'static>),
+        (status = 200, description = "The incident", body = IncidentDetailView<'static>),
         (status = 404, description = "There is no such incident", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
     )
 )]
@@ -75,7 +75,18 @@ pub(super) async fn show(
     let Path(id) = id.map_err(|_| no_incident())?;
     let row = api.coordinator().incident(&id).await?;
     let row = row.ok_or_else(no_incident)?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row)))
+    let behind = behind(&api, &row.saga).await?;
+    let shown = IncidentDetailView::new(&row, behind.as_ref(), api.now());
+    Ok(json(StatusCode::OK, &shown))
+}
+
+/// What is on record of a saga; none where its record is damaged, as the incident itself is not.
+async fn behind(api: &Api, saga: &str) -> Result<Option<Behind>, Problem> {
+    match api.coordinator().history(saga).await {
+        Ok(history) => Ok(history.map(Behind::new)),
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a state is `open`; none for a word that is no state.

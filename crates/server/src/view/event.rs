@@ -370,3 +370,29 @@ impl<'a> EventView<'a> {
         }
     }
 }
+
+/// What an entry tells of one exchange with a participant.
+pub(super) struct Told<'a> {
+    pub(super) started_at: Option<Time>,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) outcome: Option<&'static str>,
+    pub(super) finding: Option<&'static str>,
+    pub(super) request: Option<RequestView<'a>>,
+    pub(super) response: Option<ResponseView<'a>>,
+    pub(super) error: Option<&'a str>,
+}
+
+impl<'a> EventView<'a> {
+    /// The exchange that the entry tells of, without the rest.
+    pub(super) fn exchange(self) -> Told<'a> {
+        Told {
+            started_at: self.started_at,
+            duration_ms: self.duration_ms,
+            outcome: self.outcome,
+            finding: self.more.finding,
+            request: self.request,
+            response: self.response,
+            error: self.error,
+        }
+    }
+}

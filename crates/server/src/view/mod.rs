@@ -2,8 +2,10 @@
 //!
 //! Payloads are handed through as the text that they are.
 
+mod effect;
 mod event;
 mod incident;
+mod incident_detail;
 mod participant;
 mod saga;
 mod schedule;
@@ -15,6 +17,7 @@ use settled::snapshot::SagaSnapshot;
 
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use incident_detail::{Behind, IncidentDetailView};
 pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
 pub(crate) use schedule::{ScheduleView, SchedulesView};

@@ -5,6 +5,7 @@ mod access;
 mod described;
 mod durable;
 mod events;
+mod foreseen;
 mod hostile;
 mod incidents;
 mod limits;
