@@ -31,7 +31,7 @@ pub(crate) enum ClientCommand {
     List(sagas::ListArgs),
     Watch(watch::WatchArgs),
     Cancel(sagas::CancelArgs),
-    Incidents(incidents::IncidentsArgs),
+    Incidents(Box<incidents::IncidentsArgs>),
     Participants(participants::ParticipantsArgs),
     Schedules(schedules::SchedulesArgs),
 }
@@ -100,7 +100,7 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, CliError> {
         ClientCommand::List(args) => sagas::list(args).await,
         ClientCommand::Watch(args) => watch::run(args).await,
         ClientCommand::Cancel(args) => sagas::cancel(args).await,
-        ClientCommand::Incidents(args) => incidents::run(args).await,
+        ClientCommand::Incidents(args) => incidents::run(*args).await,
         ClientCommand::Participants(args) => participants::run(args).await,
         ClientCommand::Schedules(args) => schedules::run(args).await,
     }

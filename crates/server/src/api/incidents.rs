@@ -4,14 +4,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use settled::journal::IncidentFilter;
+use settled::journal::{IncidentFilter, ReadError};
 use settled::protocol::IncidentKind;
 
 use super::problem::Problem;
 use super::query::Query;
 use super::reveal::{Asker, REVEAL};
 use super::{Api, json};
-use crate::view::{IncidentGroupsView, IncidentView, IncidentsView};
+use crate::view::{Behind, IncidentDetailView, IncidentGroupsView, IncidentView, IncidentsView};
 
 /// The longest name to look for.
 const LONGEST: usize = 256;
@@ -90,7 +90,10 @@ pub(super) async fn groups(
 ) -> Result<Response, Problem> {
     let query = Query::read(query.as_deref(), &FILTER)?;
     let groups = api.coordinator().incident_groups(filter(&query)?).await?;
-    Ok(json(StatusCode::OK, &IncidentGroupsView::new(&groups)))
+    Ok(json(
+        StatusCode::OK,
+        &IncidentGroupsView::new(&groups, api.masked()),
+    ))
 }
 
 /// The parameters that say which incidents are meant, but for their state.
@@ -120,7 +123,7 @@ pub(super) fn kind(kind: Option<String>, field: &str) -> Result<Option<String>, 
     }
 }
 
-/// Shows an incident.
+/// Shows an incident with all that a person needs to decide it.
 #[utoipa::path(
     get,
     path = "/v1/incidents/{id}",
@@ -130,7 +133,7 @@ pub(super) fn kind(kind: Option<String>, field: &str) -> Result<Option<String>, 
         ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
     ),
     responses(
-        (status = 200, description = "The incident", body = IncidentView<'static>),
+        (status = 200, description = "The incident", body = IncidentDetailView<'static>),
         (status = 404, description = "There is no such incident", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
     )
 )]
@@ -145,7 +148,18 @@ pub(super) async fn show(
     let Path(id) = id.map_err(|_| no_incident())?;
     let row = api.coordinator().incident(&id).await?;
     let row = row.ok_or_else(no_incident)?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row, shown)))
+    let behind = behind(&api, &row.saga).await?;
+    let detail = IncidentDetailView::new(&row, behind.as_ref(), api.now(), shown);
+    Ok(json(StatusCode::OK, &detail))
+}
+
+/// What is on record of a saga; none where its record is damaged, as the incident itself is not.
+pub(crate) async fn behind(api: &Api, saga: &str) -> Result<Option<Behind>, Problem> {
+    match api.coordinator().history(saga).await {
+        Ok(history) => Ok(history.map(Behind::new)),
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a state is `open`; none for a word that is no state.

@@ -38,12 +38,12 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 
 impl Api {
     /// Payloads as they are shown to everybody.
-    pub(super) fn masked(&self) -> Shown<'_> {
+    pub(crate) fn masked(&self) -> Shown<'_> {
         Shown::masked(self.coordinator().mask())
     }
 
     /// Payloads as they are shown to whom has asked.
-    pub(super) fn shown(&self, reveal: bool) -> Shown<'_> {
+    pub(crate) fn shown(&self, reveal: bool) -> Shown<'_> {
         if reveal { Shown::WHOLE } else { self.masked() }
     }
 

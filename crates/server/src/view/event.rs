@@ -125,16 +125,16 @@ pub(crate) struct More<'a> {
 #[schema(as = Request)]
 pub(crate) struct RequestView<'a> {
     /// The HTTP method.
-    method: &'a str,
+    pub(crate) method: &'a str,
     /// The whole URL.
     #[schema(value_type = String)]
-    url: Cow<'a, str>,
+    pub(crate) url: Cow<'a, str>,
     /// The step's own headers; those that every request carries are not repeated here.
     #[schema(value_type = HashMap<String, String>)]
-    headers: Headers<'a>,
+    pub(crate) headers: Headers<'a>,
     /// The body.
     #[schema(value_type = serde_json::Value)]
-    body: Option<Json>,
+    pub(crate) body: Option<Json>,
 }
 
 /// An answer as it was recorded.
@@ -143,13 +143,13 @@ pub(crate) struct RequestView<'a> {
 pub(crate) struct ResponseView<'a> {
     /// The HTTP status; none for the answer of a function.
     #[schema(required)]
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The headers of an answer that is not `done`.
     #[schema(value_type = HashMap<String, String>)]
-    headers: Headers<'a>,
+    pub(crate) headers: Headers<'a>,
     /// The body as JSON; text that is not JSON, as a string.
     #[schema(value_type = serde_json::Value)]
-    body: Option<Json>,
+    pub(crate) body: Option<Json>,
 }
 
 /// Everything that happened to a saga.
@@ -161,7 +161,7 @@ pub(crate) struct EventsView<'a> {
 }
 
 /// Headers as an object; a name that came twice has both values, as HTTP allows.
-struct Headers<'a>(Vec<(&'a str, Cow<'a, str>)>);
+pub(crate) struct Headers<'a>(pub(crate) Vec<(&'a str, Cow<'a, str>)>);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -381,6 +381,32 @@ impl<'a> EventView<'a> {
                 more.result = resolution.result.as_ref().map(|result| shown.json(result));
             }
             Event::Settled { state } => more.state = Some(state.as_str()),
+        }
+    }
+}
+
+/// What an entry tells of one exchange with a participant.
+pub(super) struct Exchange<'a> {
+    pub(super) started_at: Option<Time>,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) outcome: Option<&'static str>,
+    pub(super) finding: Option<&'static str>,
+    pub(super) request: Option<RequestView<'a>>,
+    pub(super) response: Option<ResponseView<'a>>,
+    pub(super) error: Option<Cow<'a, str>>,
+}
+
+impl<'a> EventView<'a> {
+    /// The exchange that the entry tells of, without the rest.
+    pub(super) fn exchange(self) -> Exchange<'a> {
+        Exchange {
+            started_at: self.started_at,
+            duration_ms: self.duration_ms,
+            outcome: self.outcome,
+            finding: self.more.finding,
+            request: self.request,
+            response: self.response,
+            error: self.error,
         }
     }
 }

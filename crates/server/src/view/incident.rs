@@ -15,51 +15,51 @@ use super::{Shown, Time, words};
 pub(crate) struct IncidentView<'a> {
     /// The saga's id, `~`, and 1, 2, … within the saga.
     #[schema(example = "order-1001~1")]
-    id: &'a str,
+    pub(crate) id: &'a str,
     /// The saga's id.
-    saga: &'a str,
+    pub(crate) saga: &'a str,
     /// The saga's kind.
-    name: &'a str,
+    pub(crate) name: &'a str,
     /// The step.
-    step: &'a str,
+    pub(crate) step: &'a str,
     /// Which call of the step.
     #[schema(schema_with = words::direction)]
-    direction: &'a str,
+    pub(crate) direction: &'a str,
     /// Why a person is needed.
     #[schema(schema_with = words::incident_kind)]
-    kind: &'a str,
+    pub(crate) kind: &'a str,
     /// Where the last request went; null where none could be made.
     #[schema(value_type = Option<String>, required)]
-    request_url: Option<Cow<'a, str>>,
+    pub(crate) request_url: Option<Cow<'a, str>>,
     /// The last request: `method`, `headers`, `body`.
     #[schema(value_type = serde_json::Value)]
-    request: Option<Json>,
+    pub(crate) request: Option<Json>,
     /// The last answer: `status`, `headers`, `body`; null where none came.
     #[schema(value_type = serde_json::Value)]
-    response: Option<Json>,
+    pub(crate) response: Option<Json>,
     /// What went wrong.
     #[schema(value_type = String)]
-    error: Cow<'a, str>,
+    pub(crate) error: Cow<'a, str>,
     /// How many attempts were made.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// When it came up.
     #[schema(value_type = String, format = DateTime)]
-    opened_at: Time,
+    pub(crate) opened_at: Time,
     /// Whether somebody still has to decide.
     #[schema(schema_with = words::incident_state)]
-    state: &'a str,
+    pub(crate) state: &'a str,
     /// What was decided.
     #[schema(schema_with = words::decision_or_none, required)]
-    decision: Option<&'a str>,
+    pub(crate) decision: Option<&'a str>,
     /// Why.
     #[schema(value_type = Option<String>, required)]
-    note: Option<Cow<'a, str>>,
+    pub(crate) note: Option<Cow<'a, str>>,
     /// By whom.
     #[schema(required)]
-    resolved_by: Option<&'a str>,
+    pub(crate) resolved_by: Option<&'a str>,
     /// When.
     #[schema(value_type = Option<String>, format = DateTime, required)]
-    resolved_at: Option<Time>,
+    pub(crate) resolved_at: Option<Time>,
 }
 
 impl<'a> IncidentView<'a> {

@@ -4,9 +4,11 @@
 //! for whole.
 
 mod audit;
+mod effect;
 mod event;
 mod group;
 mod incident;
+mod incident_detail;
 mod participant;
 mod saga;
 mod schedule;
@@ -18,9 +20,11 @@ use settled::protocol::Timestamp;
 use settled::snapshot::SagaSnapshot;
 
 pub(crate) use audit::AuditView;
+pub(crate) use effect::DecisionView;
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use group::IncidentGroupsView;
 pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use incident_detail::{Behind, ExchangeView, IncidentDetailView};
 pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
 pub(crate) use schedule::{ScheduleView, SchedulesView};

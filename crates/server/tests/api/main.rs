@@ -6,6 +6,7 @@ mod audit;
 mod described;
 mod durable;
 mod events;
+mod foreseen;
 mod hostile;
 mod incidents;
 mod limits;
