@@ -18,6 +18,7 @@ fn function(steps: StepIndex, order: CompensateOrder) -> SagaSnapshot {
         id: "f-1".into(),
         name: "f".into(),
         input: Json::null(),
+        submitted_by: None,
         created_at: Timestamp(0),
         saga: Saga::new(Arc::clone(definition.plan())),
         definition,

@@ -35,6 +35,16 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
+    /// What is compensated beyond what is called at once.
+    fn later(&self) -> Vec<&str> {
+        let Some(foreseen) = self.foreseen else {
+            return Vec::new();
+        };
+        let is_called = |step: &&str| foreseen.calls.iter().any(|call| call.step == *step);
+        let later = foreseen.compensates.iter().copied();
+        later.filter(|step| !is_called(step)).collect()
+    }
+
     fn is_allowed(&self) -> bool {
         self.foreseen.is_none_or(|foreseen| foreseen.allowed)
     }
