@@ -1,6 +1,8 @@
 //! What `settled incidents` asks a server for, and what it makes of the answers: beside a server
 //! that only remembers what it was asked.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};

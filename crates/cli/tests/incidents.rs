@@ -1,5 +1,7 @@
 //! `settled incidents` against a running server: listed, shown and decided, one or many.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use serde_json::Value;
