@@ -5,7 +5,7 @@ mod support;
 use support::{Participant, Serve, write};
 
 #[test]
-#[ignore = "needs `GET /v1/incidents/groups`"]
+
 fn what_is_alike_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let participant = Participant::start();
