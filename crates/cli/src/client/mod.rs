@@ -1,9 +1,10 @@
 //! The commands that ask a running server: submit, show, list, watch, cancel, incidents, participants,
-//! schedules.
+//! schedules, audit.
 //!
 //! They know the API and nothing of what is behind it. Tables are for people; with `--format json`
 //! the server's own JSON is handed on as it came.
 
+mod audit;
 mod error;
 mod http;
 mod incidents;
@@ -34,6 +35,7 @@ pub(crate) enum ClientCommand {
     Incidents(Box<incidents::IncidentsArgs>),
     Participants(participants::ParticipantsArgs),
     Schedules(schedules::SchedulesArgs),
+    Audit(audit::AuditArgs),
 }
 
 /// Which server, and how the result is written.
@@ -103,6 +105,7 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, CliError> {
         ClientCommand::Incidents(args) => incidents::run(*args).await,
         ClientCommand::Participants(args) => participants::run(args).await,
         ClientCommand::Schedules(args) => schedules::run(args).await,
+        ClientCommand::Audit(args) => audit::run(args).await,
     }
 }
 
