@@ -35,6 +35,7 @@ pub struct Coordinator {
     pub(super) load: Arc<Load>,
     pub(super) default_limits: Arc<Limits>,
     pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
+    pub(super) incidents: watch::Receiver<u64>,
 }
 
 /// A submission that was taken.

@@ -1,0 +1,2 @@
+//! What is decided about alerts, without a clock and without a receiver.
+
