@@ -51,7 +51,7 @@ pub(super) fn definition(
                 "timeout": "15s",
             },
             // Also 202, by which most receivers of webhooks say that they have it.
-            "done_when": "status >= 200 && status < 300",
+            "done_when": "response.status >= 200 && response.status < 300",
             // The receiver knows one that comes twice by its `webhook-id`.
             "on_unknown": "retry",
             "callback_timeout": "1m",

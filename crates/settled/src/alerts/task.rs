@@ -32,14 +32,18 @@ const MOST: usize = 1_000;
 
 /// How long to wait after a failure; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// How often the table is read in a row; others want something of the journal too.
+const MOST_ROUNDS: u32 = 50;
 
 const SHORTEST_REMINDER: Span = Span::from_secs(1);
 
 /// In this order what was opened, what was resolved and what is still open is told.
 const TELLINGS: [Telling; 3] = [Telling::Opened, Telling::Resolved, Telling::Reminder];
 
-const GIVEN_UP: &str = "an alert that could not be delivered; what it told of is in the incident table";
+const GIVEN_UP: &str =
+    "an alert that could not be delivered; what it told of is in the incident table";
 
 /// It could not be done now.
 #[derive(Debug, thiserror::Error)]
@@ -141,34 +145,41 @@ impl Teller {
     async fn look(&mut self) -> Result<Option<Timestamp>, NotNow> {
         let mut next = self.digest().await?;
         let mut wake = |at: Timestamp| next = Some(next.map_or(at, |next| next.min(at)));
-        loop {
+        for round in 0.. {
+            if round == MOST_ROUNDS {
+                wake(self.coordinator.clock().now() + SHORTEST_REMINDER);
+                break;
+            }
             let now = self.coordinator.clock().now();
             let remind_before = self.settings.remind_every.map(|every| now - every);
             let untold = self.coordinator.untold(remind_before, MOST).await?;
-            let (own, others): (Vec<Untold>, Vec<Untold>) =
-                untold.into_iter().partition(|untold| is_alert(&untold.incident.name));
+            let (own, others): (Vec<Untold>, Vec<Untold>) = untold
+                .into_iter()
+                .partition(|untold| is_alert(&untold.incident.name));
             let mut again = !own.is_empty();
             self.give_up(own).await?;
             for telling in TELLINGS {
                 let of_kind = |untold: &&Untold| untold.telling == telling;
                 let waiting: Vec<&Untold> = others.iter().filter(of_kind).collect();
-                match waiting.first() {
-                    None => continue,
-                    Some(_) => match self.lately.pace(now, telling, waiting.len()) {
-                        Pace::Later(at) => wake(at),
-                        Pace::Together => {
-                            self.tell(&waiting).await?;
+                if waiting.is_empty() {
+                    continue;
+                }
+                match self.lately.pace(now, telling, waiting.len()) {
+                    Pace::Later(at) => wake(at),
+                    Pace::Together => {
+                        if self.tell(&waiting).await? {
                             self.lately.told_together(now, telling);
-                            again = true;
                         }
-                        Pace::Singly => {
-                            for one in &waiting {
-                                self.tell(std::slice::from_ref(one)).await?;
+                        again = true;
+                    }
+                    Pace::Singly => {
+                        for one in &waiting {
+                            if self.tell(std::slice::from_ref(one)).await? {
                                 self.lately.told_singly(now);
                             }
-                            again = true;
                         }
-                    },
+                        again = true;
+                    }
                 }
             }
             if !again {
@@ -188,10 +199,10 @@ impl Teller {
     }
 
     /// Submits the alert that tells of these, and puts them down as told. One that is on record already
-    /// knows best which those are.
-    async fn tell(&self, waiting: &[&Untold]) -> Result<(), NotNow> {
+    /// knows best which those are. Says whether it is a new one.
+    async fn tell(&self, waiting: &[&Untold]) -> Result<bool, NotNow> {
         let Some(first) = waiting.first() else {
-            return Ok(());
+            return Ok(false);
         };
         let telling = first.telling;
         let now = self.coordinator.clock().now();
@@ -221,7 +232,8 @@ impl Teller {
         if !told.contains(&first.incident.id) {
             told.push(first.incident.id.clone());
         }
-        self.put_down(told, telling).await
+        self.put_down(told, telling).await?;
+        Ok(new)
     }
 
     async fn put_down(&self, incidents: Vec<String>, telling: Telling) -> Result<(), NotNow> {
@@ -237,12 +249,7 @@ impl Teller {
     }
 
     /// Submits an alert; whether it is a new one.
-    async fn submit(
-        &self,
-        id: &str,
-        event: impl Serialize,
-        told: &[&str],
-    ) -> Result<bool, NotNow> {
+    async fn submit(&self, id: &str, event: impl Serialize, told: &[&str]) -> Result<bool, NotNow> {
         let submission = saga::submission(&self.definition, id, event, told)?;
         match self.coordinator.submit(submission, None, None).await {
             Ok(taken) => Ok(taken.new),
@@ -266,7 +273,10 @@ impl Teller {
     async fn give_up(&self, own: Vec<Untold>) -> Result<(), NotNow> {
         for Untold { incident, telling } in own {
             if telling == Telling::Opened {
-                tracing::warn!(alert = incident.saga, "alerts: one could not be delivered; given up");
+                tracing::warn!(
+                    alert = incident.saga,
+                    "alerts: one could not be delivered; given up"
+                );
                 let resolution = Resolution {
                     decision: Decision::Abandon,
                     note: GIVEN_UP.to_owned(),
@@ -274,10 +284,10 @@ impl Teller {
                     result: None,
                     body: None,
                 };
-                match self.coordinator.resolve(&incident.id, resolution).await {
-                    Err(error @ CommandError::Unavailable(_)) => return Err(error.into()),
-                    // Somebody else was faster.
-                    Ok(()) | Err(_) => {}
+                let resolved = self.coordinator.resolve(&incident.id, resolution).await;
+                // Anything else means that somebody was faster.
+                if let Err(error @ CommandError::Unavailable(_)) = resolved {
+                    return Err(error.into());
                 }
             }
             self.put_down(vec![incident.id], telling).await?;

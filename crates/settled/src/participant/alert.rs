@@ -68,12 +68,13 @@ impl AlertPost {
     /// [`AlertPostError`] says what is wrong, and shows no secret.
     pub fn new(url: &str, secret: &str, settings: HttpSettings) -> Result<Self, AlertPostError> {
         let wrong = |why: String| AlertPostError::Url(why);
-        let uri: Uri = url.parse().map_err(|_| {
-            wrong("expected a URL such as https://example.com/settled".to_owned())
-        })?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| wrong("expected a URL such as https://example.com/settled".to_owned()))?;
         let place = over_http::place(&uri).map_err(wrong)?;
-        let allow = AllowList::from_patterns([place])
-            .map_err(|_| wrong("its host cannot be called; name a host or an address".to_owned()))?;
+        let allow = AllowList::from_patterns([place]).map_err(|_| {
+            wrong("its host cannot be called; name a host or an address".to_owned())
+        })?;
         let key = key(secret.trim()).ok_or(AlertPostError::Secret)?;
         let key = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| AlertPostError::Secret)?;
         let http = HttpParticipants::new(HttpSettings { allow, ..settings })?;
@@ -111,7 +112,8 @@ impl AlertPost {
 
 /// The bytes to sign with.
 fn key(secret: &str) -> Option<Vec<u8>> {
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoder = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
     let key = match secret.strip_prefix(ENCODED) {
         Some(encoded) => decoder.decode(encoded).ok()?,
@@ -151,15 +153,18 @@ mod tests {
             1_614_265_330,
             br#"{"test": 2432232314}"#,
         );
-        assert_eq!(
-            signature,
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-        );
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
     fn secrets_that_can_be_guessed_are_refused_and_not_shown() {
-        for wrong in ["", "short", "whsec_", "whsec_c2hvcnQ=", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%"] {
+        for wrong in [
+            "",
+            "short",
+            "whsec_",
+            "whsec_c2hvcnQ=",
+            "whsec_%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%",
+        ] {
             let error = post("http://example.com/", wrong).unwrap_err();
             assert_eq!(error, AlertPostError::Secret);
             assert!(wrong.len() < 8 || !error.to_string().contains(&wrong[6..]));
@@ -172,7 +177,13 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_called_are_refused() {
         let secret = "0123456789abcdef01234567";
-        for wrong in ["", "example.com", "/x", "ftp://example.com/", "http://a:b@example.com/"] {
+        for wrong in [
+            "",
+            "example.com",
+            "/x",
+            "ftp://example.com/",
+            "http://a:b@example.com/",
+        ] {
             let error = post(wrong, secret).unwrap_err();
             assert!(matches!(error, AlertPostError::Url(_)), "{wrong}: {error}");
         }

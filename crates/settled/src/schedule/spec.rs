@@ -90,9 +90,7 @@ impl Schedule {
 
 fn timing(fields: &ScheduleFields) -> Result<Timing, Invalid> {
     match (&fields.cron, fields.every) {
-        (Some(pattern), None) => {
-            Timing::cron(pattern, fields.timezone.as_deref().unwrap_or("UTC"))
-        }
+        (Some(pattern), None) => Timing::cron(pattern, fields.timezone.as_deref().unwrap_or("UTC")),
         (None, Some(_)) if fields.timezone.is_some() => Err(Invalid::new(
             "timezone",
             "an interval passes alike in every time zone; leave it out, or use `cron`",

@@ -16,7 +16,7 @@ use http::header::HeaderValue;
 use settled_protocol::Span;
 use tokio::time::{Instant, Sleep};
 
-use super::{Answer, AlertPost, Request, Response};
+use super::{AlertPost, Answer, Request, Response};
 
 mod address;
 mod allow;
