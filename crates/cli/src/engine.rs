@@ -66,6 +66,18 @@ impl EngineArgs {
         } else {
             AllowList::open()
         };
+        let settings = HttpSettings {
+            allow,
+            ..self.http()?
+        };
+        Ok(HttpParticipants::new(settings)?)
+    }
+
+    /// How calls are made, wherever they go.
+    ///
+    /// # Errors
+    /// Where the authorities cannot be read.
+    pub(crate) fn http(&self) -> Result<HttpSettings, CliError> {
         let extra_authorities = match &self.participant_ca {
             None => None,
             Some(path) => Some(std::fs::read(path).map_err(|source| CliError::File {
@@ -73,12 +85,11 @@ impl EngineArgs {
                 source,
             })?),
         };
-        Ok(HttpParticipants::new(HttpSettings {
-            allow,
+        Ok(HttpSettings {
             extra_authorities,
             max_idle_per_host: self.max_calls_per_participant,
             ..HttpSettings::default()
-        })?)
+        })
     }
 
     /// What participants may be asked to bear for which nothing else is said.

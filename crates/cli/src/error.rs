@@ -64,6 +64,14 @@ pub(crate) enum CliError {
     /// The settings of calls.
     #[error("--participant-ca: {0}")]
     Http(#[from] HttpSetupError),
+    /// The alerts.
+    #[error("{flag}: {why}")]
+    Alerts {
+        /// Which flag.
+        flag: &'static str,
+        /// What is wrong with it, and what to give instead.
+        why: String,
+    },
     /// The address would be open to everybody.
     #[error("--listen: {0}")]
     Access(#[from] AccessError),
@@ -110,6 +118,7 @@ impl CliError {
             | Self::Allow(_)
             | Self::Mask(_)
             | Self::Http(_)
+            | Self::Alerts { .. }
             | Self::Access(_)
             | Self::Bind(BindError::Access(_))
             | Self::Log(_) => Exit::Usage,

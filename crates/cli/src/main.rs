@@ -3,6 +3,7 @@
 //! Results go to standard output, talk to standard error. Every failure is one line that says what
 //! to do, and a status that is listed in [`exit`].
 
+mod alerts;
 mod bench;
 mod client;
 mod demo;

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use settled::alerts::Alerts;
 use settled::coordinator::{Coordinator, Health};
 use settled_server::{BindError, Metrics, Server, ServerSettings, Tokens, check_access};
 
+use crate::alerts::AlertArgs;
 use crate::engine::{EngineArgs, runtime};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -52,6 +54,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = values::duration)]
     drain_timeout: Duration,
     #[command(flatten)]
+    alerts: AlertArgs,
+    #[command(flatten)]
     log: LogArgs,
     /// Threads of the runtime, beside the one that writes the journal and those that read it. One
     /// serves best: the engine is one loop, and handing over between threads costs more than it
@@ -66,7 +70,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let url = JournalUrl::parse(&args.journal)?;
     let tokens = args.token_file.as_deref().map(Tokens::load).transpose()?;
     check_access(args.listen, tokens.as_ref(), args.insecure)?;
-    let participants = args.engine.participants(tokens.is_some())?;
+    let mut participants = args.engine.participants(tokens.is_some())?;
+    let mut alerts = None;
+    if let Some(plan) = args.alerts.plan(args.engine.http()?)? {
+        participants = participants.with_alerts(plan.post);
+        alerts = Some(plan.settings);
+        if let Some(warning) = plan.warning {
+            tracing::warn!("{warning}");
+        }
+    }
     let mask = args.engine.mask()?;
     warn(args, tokens.as_ref());
     let journal = url.open()?;
@@ -88,6 +100,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
             what: "the system gives no thread for the journal",
             source,
         })?;
+        if let Some(settings) = alerts {
+            Alerts::start(&coordinator, settings).map_err(|invalid| CliError::Alerts {
+                flag: "--alert-url",
+                why: invalid.to_string(),
+            })?;
+        }
         let settings = ServerSettings {
             tokens,
             insecure: args.insecure,

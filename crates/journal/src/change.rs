@@ -13,8 +13,8 @@ pub enum Change {
     Schedule(ScheduleChange),
     /// More entries for the audit log, in order; answered with whether all of them are new.
     Audit(Vec<AuditEntry>),
-    /// An incident was told of; answered with whether there is such an incident.
-    Told(Told),
+    /// Incidents were told of; answered with whether all of them are there.
+    Told(Vec<Told>),
 }
 
 impl From<ScheduleChange> for Change {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use settled_protocol::{AnswerRecord, Evidence, IncidentKind, Json, RequestRecord, Timestamp};
 
 use crate::encode::{Object, write_string};
-use crate::store::IncidentColumns;
+use crate::store::{IncidentColumns, IncidentRow};
 
 /// What an `incident_opened` event says, as columns.
 #[derive(Clone, Debug)]
@@ -163,6 +163,16 @@ impl Groups {
         });
         groups
     }
+}
+
+/// Incidents put together that are alike, as [`crate::Reader::incident_groups`] does it; those that
+/// were opened last come first.
+pub fn alike<'a>(rows: impl IntoIterator<Item = &'a IncidentRow>) -> Vec<IncidentGroup> {
+    let mut groups = Groups::default();
+    for row in rows {
+        groups.add(&row.id, &row.direction, row.opened_at, row.columns());
+    }
+    groups.finish()
 }
 
 /// The scheme of the calls that are Rust functions: `fn://<participant>/<step>`.

@@ -39,7 +39,7 @@ pub use chain::chain_after;
 pub use change::{Change, Telling, Told};
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
-pub use incident::{IncidentGroup, fault};
+pub use incident::{IncidentGroup, alike, fault};
 pub use memory::MemoryJournal;
 pub use schedule::{ScheduleChange, ScheduleRow};
 pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};

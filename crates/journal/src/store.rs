@@ -132,6 +132,12 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<Untold>, ReadError>;
 
+    /// When that open incident was told of that was told of longest ago: the next to be reminded of.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    fn told_first(&mut self) -> Result<Option<Timestamp>, ReadError>;
+
     /// How many incidents were opened and resolved at or after a moment.
     ///
     /// # Errors

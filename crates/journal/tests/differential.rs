@@ -16,7 +16,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use settled_journal::{
     Append, Appended, Change, DueCursor, IncidentFilter, Journal, Keeper, MemoryJournal, Misplaced,
-    Reader, SagaFilter, SagaKey, SagaNo, ScheduleChange, SqliteJournal, Told, Untold,
+    Reader, SagaFilter, SagaKey, SagaNo, ScheduleChange, SqliteJournal, Telling, Told, Untold,
 };
 use settled_protocol::{IncidentKind, SagaState, Timestamp};
 use support::{Known, arbitrary};
@@ -200,17 +200,29 @@ impl World {
             model.untold(before, limit).unwrap(),
             "{before:?} {limit}"
         );
+        let first = sqlite.told_first().unwrap();
+        assert_eq!(first, model.told_first().unwrap());
+        let mut told = Vec::new();
         for Untold { incident, telling } in untold {
-            let told = Change::Told(Told {
-                incident: incident.id,
-                telling,
-                at: arbitrary::time(random),
-            });
             if random.bool() {
-                assert!(self.sqlite.as_mut().unwrap().change(&told).unwrap());
-                assert!(self.model.change(&told).unwrap());
+                told.push(Told {
+                    incident: incident.id,
+                    telling,
+                    at: arbitrary::time(random),
+                });
             }
         }
+        let all = random.bool();
+        if !all {
+            told.push(Told {
+                incident: "nobody~1".to_owned(),
+                telling: Telling::Opened,
+                at: arbitrary::time(random),
+            });
+        }
+        let told = Change::Told(told);
+        assert_eq!(self.sqlite.as_mut().unwrap().change(&told).unwrap(), all);
+        assert_eq!(self.model.change(&told).unwrap(), all);
     }
 
     fn write_audit(&mut self) {

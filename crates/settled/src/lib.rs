@@ -54,6 +54,7 @@
 //! Sagas can also be documents, whose calls are HTTP requests: [`definition`], [`participant`]. The engine
 //! under both is [`engine`], without I/O, and [`coordinator`], at work on tokio.
 
+pub mod alerts;
 pub mod coordinator;
 pub mod definition;
 pub mod engine;

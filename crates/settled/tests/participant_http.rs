@@ -34,6 +34,7 @@ fn request(url: &str) -> Request {
         )],
         body: Some(Bytes::from_static(b"{\"sku\":1}")),
         timeout: Span::from_secs(5),
+        alert: false,
     }
 }
 

@@ -131,6 +131,7 @@ impl Work for Served {
             headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             body: Some(Bytes::from(self.workload.numbered(number))),
             timeout: Span::from(WAIT * 2),
+            alert: false,
         };
         let answer = self.client.send(request).await;
         let Answer::Responded(response) = answer else {

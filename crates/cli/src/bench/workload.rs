@@ -151,6 +151,7 @@ impl Bare {
             headers,
             body: Some(Bytes::from(body)),
             timeout: Span::from_secs(10),
+            alert: false,
         };
         match self.participants.send(request).await {
             Answer::Responded(response) if response.status == expected => Ok(()),

@@ -179,12 +179,16 @@ impl Journal for MemoryJournal {
                 all_new
             }
             Change::Told(told) => {
-                let mut incidents = disk.incidents.values_mut();
-                let incident = incidents.find(|incident| incident.row.id == told.incident);
-                incident.is_some_and(|incident| {
-                    incident.told = Some((told.telling.state(), told.at));
-                    true
-                })
+                let mut all = true;
+                for told in told {
+                    let mut incidents = disk.incidents.values_mut();
+                    let incident = incidents.find(|incident| incident.row.id == told.incident);
+                    all &= incident.is_some();
+                    if let Some(incident) = incident {
+                        incident.told = Some((told.telling.state(), told.at));
+                    }
+                }
+                all
             }
         })
     }

@@ -194,6 +194,12 @@ impl Reader for MemoryJournal {
         Ok(found.into_iter().map(|(_, untold)| untold).collect())
     }
 
+    fn told_first(&mut self) -> Result<Option<Timestamp>, ReadError> {
+        let disk = self.disk();
+        let open = disk.incidents.values().filter(|it| it.row.state == "open");
+        Ok(open.filter_map(|incident| Some(incident.told?.1)).min())
+    }
+
     fn incident_tally(&mut self, since: Timestamp) -> Result<IncidentTally, ReadError> {
         let disk = self.disk();
         let rows = || disk.incidents.values().map(|incident| &incident.row);

@@ -38,6 +38,8 @@ pub(super) const TO_REMIND_OF: &str = concat!(
     columns!(),
     " WHERE state = 'open' AND told = 'open' AND told_at < ?2 ORDER BY no LIMIT ?1"
 );
+pub(super) const TOLD_FIRST: &str =
+    "SELECT min(told_at) FROM @incident WHERE state = 'open' AND told = 'open'";
 pub(super) const OPENED: &str = "SELECT count(*) FROM @incident WHERE opened_at >= ?1";
 pub(super) const RESOLVED: &str = "SELECT count(*) FROM @incident WHERE resolved_at >= ?1";
 /// What a list begins with; what is looked for follows.
@@ -151,14 +153,29 @@ pub(super) fn one(
         .map_err(|error| read_error(&error))
 }
 
-/// Puts down that an incident was told of; says whether it is there.
-pub(super) fn tell(connection: &Connection, texts: &Texts, told: &Told) -> Result<bool, Error> {
-    let changed = connection.prepare_cached(&texts.told)?.execute(params![
-        told.incident,
-        told.telling.state(),
-        TimeText::new(told.at),
-    ])?;
-    Ok(changed > 0)
+/// Puts down that incidents were told of; says whether all of them are there.
+pub(super) fn tell(connection: &Connection, texts: &Texts, told: &[Told]) -> Result<bool, Error> {
+    let mut statement = connection.prepare_cached(&texts.told)?;
+    let mut all = true;
+    for told in told {
+        let changed = statement.execute(params![
+            told.incident,
+            told.telling.state(),
+            TimeText::new(told.at),
+        ])?;
+        all &= changed > 0;
+    }
+    Ok(all)
+}
+
+/// When the open incident was told of that was told of longest ago.
+pub(super) fn told_first(
+    connection: &Connection,
+    texts: &Texts,
+) -> Result<Option<Timestamp>, Error> {
+    connection
+        .prepare_cached(&texts.told_first)?
+        .query_row([], |row| Ok(column(row, 0).and_then(time_text::parse)))
 }
 
 /// What there is to tell of: what is new in the order in which it came up, then what to remind of.

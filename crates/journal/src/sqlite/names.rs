@@ -90,6 +90,7 @@ texts! {
     untold_open: incidents::UNTOLD_OPEN,
     untold_resolved: incidents::UNTOLD_RESOLVED,
     to_remind_of: incidents::TO_REMIND_OF,
+    told_first: incidents::TOLD_FIRST,
     incidents_opened: incidents::OPENED,
     incidents_resolved: incidents::RESOLVED,
     last_audit: audit::LAST,

@@ -139,6 +139,10 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn told_first(&mut self) -> Result<Option<Timestamp>, ReadError> {
+        incidents::told_first(&self.connection, &self.texts).map_err(|error| read_error(&error))
+    }
+
     fn incident_tally(&mut self, since: Timestamp) -> Result<IncidentTally, ReadError> {
         self.at_once(|transaction, texts, _| {
             incidents::tally(transaction, texts, since).map_err(|error| read_error(&error))

@@ -124,6 +124,7 @@ pub struct Metrics {
     incidents: Family<ByKind, Counter>,
     resolved: Family<ByKind, Counter>,
     schedules: Family<ByResult, Counter>,
+    alerts: Family<ByResult, Counter>,
     trouble: Counter,
     requests: Family<ByStatus, Counter>,
     request_latencies: Histograms<ByRoute>,
@@ -165,6 +166,7 @@ impl Metrics {
             incidents: Family::default(),
             resolved: Family::default(),
             schedules: Family::default(),
+            alerts: Family::default(),
             trouble: Counter::default(),
             requests: Family::default(),
             request_latencies: Family::new_with_constructor(calls),
@@ -233,6 +235,11 @@ impl Metrics {
             "schedule_due_times",
             "Due times of schedules, and runs out of turn, by what became of them",
             Box::new(self.schedules.clone()),
+        );
+        add(
+            "alerts",
+            "Alerts that ended, by what became of them",
+            Box::new(self.alerts.clone()),
         );
         add(
             "trouble",

@@ -3,6 +3,7 @@
 //!
 //! No line has anything of a payload in it, nor any text that a participant sent.
 
+use settled::alerts::is_alert;
 use settled::observe::{Observer, Scheduled};
 use settled::protocol::{Event, Finding, IncidentKind, LegId, Reason, SagaState, Span};
 use settled::snapshot::SagaSnapshot;
@@ -102,6 +103,10 @@ impl Observer for Metrics {
         self.changed();
         let kind = kind.as_str();
         self.incidents.get_or_create(&ByKind { kind }).inc();
+        if is_alert(&saga.name) {
+            // It is given up, and said so then.
+            return;
+        }
         tracing::warn!(
             saga = &*saga.id,
             name = &*saga.name,
@@ -146,6 +151,21 @@ impl Observer for Metrics {
         self.settled.get_or_create(&labels).inc();
         let durations = self.durations.get_or_create(&labels);
         durations.observe(seconds(elapsed));
+        if is_alert(&saga.name) {
+            let delivered = state == SagaState::Completed;
+            let outcome = if delivered {
+                "delivered"
+            } else {
+                "undelivered"
+            };
+            self.alerts.get_or_create(&ByResult { outcome }).inc();
+            if !delivered {
+                tracing::warn!(
+                    saga = &*saga.id,
+                    "an alert was not delivered; the incident table has what it told of"
+                );
+            }
+        }
         let reason = saga.saga.reason().map(|reason| reason.cause.as_str());
         tracing::info!(
             saga = &*saga.id,

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::handle::Coordinator;
+use super::incidents::IncidentChanges;
 use super::readers::Readers;
 use super::runs::Runs;
 use super::{CoordinatorSettings, OpenJournal, schedules};
@@ -164,6 +165,7 @@ impl Coordinator {
         let readers = Readers::new(journal.keeper, settings.readers);
         let watchers = Watchers::default();
         let load = Arc::new(Load::default());
+        let (changes, incidents) = IncidentChanges::new();
         let driver = Driver {
             engine,
             clock,
@@ -173,6 +175,7 @@ impl Coordinator {
             load: Arc::clone(&load),
             readers: readers.clone(),
             watchers: watchers.clone(),
+            changes,
             inbox: inbox.clone(),
             health: health_sender,
             keep_settled: settings.keep_settled,
@@ -195,6 +198,7 @@ impl Coordinator {
             default_limits: Arc::new(settings.engine.limits),
             mask: settings.engine.mask,
             schedules,
+            incidents,
         };
         schedules::start(coordinator.clone(), observer, wishes);
         Ok(coordinator)
@@ -210,6 +214,7 @@ struct Driver {
     load: Arc<Load>,
     readers: Readers,
     watchers: Watchers,
+    changes: IncidentChanges,
     inbox: mpsc::UnboundedSender<Message>,
     health: watch::Sender<Health>,
     keep_settled: Option<Span>,
@@ -287,6 +292,7 @@ impl Driver {
                         if let Err(dead @ Refused::Dead(_)) = &result {
                             return Course::End(Health::Failed(dead.to_string()));
                         }
+                        self.changes.written(saga, result.is_ok());
                         let result = result.map_err(|refused| AppendRefused(refused.to_string()));
                         self.engine.handle(now, Incoming::Appended { saga, result });
                     }
@@ -300,7 +306,10 @@ impl Driver {
         let mut appends = Vec::new();
         for outgoing in self.engine.take_outgoing() {
             match outgoing {
-                Outgoing::Append(append) => appends.push((append.saga, append)),
+                Outgoing::Append(append) => {
+                    self.changes.appending(&append);
+                    appends.push((append.saga, append));
+                }
                 Outgoing::Send { call, request } => self.send(call, request),
                 Outgoing::Launch(launch) => self.runs.launch(launch),
                 Outgoing::Resume { saga, run, told } => self.runs.resume(saga, run, told),

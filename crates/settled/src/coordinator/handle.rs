@@ -37,6 +37,7 @@ pub struct Coordinator {
     pub(super) default_limits: Arc<Limits>,
     pub(super) mask: Mask,
     pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
+    pub(super) incidents: watch::Receiver<u64>,
 }
 
 /// A submission that was taken.

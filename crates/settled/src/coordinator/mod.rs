@@ -6,6 +6,7 @@
 mod clock;
 mod driver;
 mod handle;
+mod incidents;
 mod participants;
 mod readers;
 mod runs;

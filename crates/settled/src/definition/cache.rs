@@ -13,7 +13,7 @@ use settled_protocol::{CompensateOrder, Json};
 
 use super::fields::{self, Fields};
 use super::raw::{self, MAX_NESTING};
-use super::{Definition, Invalid, Submission, compile, document};
+use super::{Definition, Invalid, RESERVED, Submission, compile, document};
 
 /// How many definitions, and bytes of their text, one generation holds. There are two.
 const GENERATION_ENTRIES: usize = 500;
@@ -94,6 +94,11 @@ impl Definitions {
         let mut name = |member: &str| match fields.take(member) {
             None => Ok(None),
             Some(raw) => match fields::string(raw) {
+                // What is Settled's own is told by its name: nobody else may be taken for it.
+                Some(text) if text.starts_with(RESERVED) => Err(Invalid::new(
+                    member,
+                    format!("what begins with \"{RESERVED}\" is Settled's own; choose another"),
+                )),
                 Some(text) if document::is_name(&text, 128, SIGNS) => Ok(Some(text.into_owned())),
                 _ => Err(fields.expected(member, "1 to 128 characters of A-Za-z0-9._:-", raw)),
             },

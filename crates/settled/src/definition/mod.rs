@@ -87,6 +87,9 @@ pub use cache::Definitions;
 pub use invalid::{Invalid, Unmakeable};
 pub(crate) use schedule::ScheduleFields;
 
+/// What the names and ids of Settled's own sagas begin with.
+pub(crate) const RESERVED: &str = "settled.";
+
 /// A document that asks for a saga, checked and compiled.
 #[derive(Clone, Debug)]
 pub struct Submission {

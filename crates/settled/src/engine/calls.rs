@@ -18,6 +18,7 @@ use super::health;
 use super::in_flight::{Consequence, InFlight};
 use super::limits::{self, CallHealth, Ended, Participant, Participants, Room, Slot};
 use super::{copies, edits};
+use crate::alerts;
 use crate::callback::CallbackKey;
 use crate::definition::{self, Rendered, Scope};
 use crate::mask::Mask;
@@ -198,6 +199,7 @@ impl Calls {
                 callback: &callback,
                 trace: &flight.trace,
                 span_id: self.random.u64(1..),
+                alert: alerts::is_alert(&at.name),
             },
         );
         let call = self.open(at.no, leg, kind, slot);

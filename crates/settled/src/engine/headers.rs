@@ -22,6 +22,7 @@ pub(super) struct Address<'a> {
     pub(super) callback: &'a str,
     pub(super) trace: &'a str,
     pub(super) span_id: u64,
+    pub(super) alert: bool,
 }
 
 /// Puts the address on a request.
@@ -49,5 +50,6 @@ pub(super) fn address(rendered: Rendered, address: &Address<'_>) -> Request {
         headers,
         body: rendered.body,
         timeout: rendered.timeout,
+        alert: address.alert,
     }
 }

@@ -16,7 +16,7 @@ use super::error::Failure;
 use super::operation::{self, Before, Operation, RECOVERY};
 use super::run::{Run, SagaFuture};
 use super::saga::Saga;
-use crate::definition::Definition;
+use crate::definition::{Definition, RESERVED};
 use crate::engine::Launch;
 
 /// Makes runs of a program's functions: what a coordinator needs of them.
@@ -65,8 +65,8 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         }
     }
 
-    /// Registers a function. False where the name is taken, or is not 1 to 128 characters of
-    /// `A-Za-z0-9._:-`: then nothing is registered.
+    /// Registers a function. False where the name is taken, is not 1 to 128 characters of
+    /// `A-Za-z0-9._:-`, or begins with `settled.`: then nothing is registered.
     pub fn add<F, Fut, I, T, E>(
         &mut self,
         name: &str,
@@ -85,7 +85,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
         if name.is_empty() || name.len() > 128 || !name.chars().all(fits) {
             return false;
         }
-        if self.functions.contains_key(name) {
+        if self.functions.contains_key(name) || name.starts_with(RESERVED) {
             return false;
         }
         let make: Make<S> = Box::new(move |saga, input| {

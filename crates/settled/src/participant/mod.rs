@@ -5,8 +5,10 @@
 use bytes::Bytes;
 use settled_protocol::Span;
 
+mod alert;
 mod http;
 
+pub use alert::{AlertPost, AlertPostError};
 pub use http::{AllowList, AllowListError, HttpParticipants, HttpSettings, HttpSetupError};
 
 /// One request, ready to be sent.
@@ -22,6 +24,9 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The time limit of the whole exchange, connecting and reading the answer included.
     pub timeout: Span,
+    /// Whether it is an alert of Settled's own ([`crate::alerts`]): it goes to where alerts go, signed,
+    /// whatever its URL says, and to nowhere else.
+    pub alert: bool,
 }
 
 /// What came back, told apart only by what is certain.

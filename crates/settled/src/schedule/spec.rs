@@ -2,8 +2,7 @@
 
 use settled_protocol::{Json, Span};
 
-use super::cron::Cron;
-use super::timing::{CronTiming, Timing};
+use super::timing::Timing;
 use crate::definition::{Definitions, Invalid, ScheduleFields, Submission};
 
 /// The shortest interval. Due times are whole seconds.
@@ -91,14 +90,7 @@ impl Schedule {
 
 fn timing(fields: &ScheduleFields) -> Result<Timing, Invalid> {
     match (&fields.cron, fields.every) {
-        (Some(pattern), None) => {
-            let timezone = fields.timezone.as_deref().unwrap_or("UTC");
-            Ok(Timing::Cron(Box::new(CronTiming {
-                cron: Cron::parse(pattern, timezone)?,
-                pattern: pattern.clone(),
-                timezone: timezone.to_owned(),
-            })))
-        }
+        (Some(pattern), None) => Timing::cron(pattern, fields.timezone.as_deref().unwrap_or("UTC")),
         (None, Some(_)) if fields.timezone.is_some() => Err(Invalid::new(
             "timezone",
             "an interval passes alike in every time zone; leave it out, or use `cron`",

@@ -5,6 +5,7 @@
 use settled_protocol::{Span, Timestamp};
 
 use super::cron::Cron;
+use crate::definition::Invalid;
 
 /// How many due times are counted one by one. Of more than that, only the last ones are looked at.
 const MOST_COUNTED: u64 = 10_000;
@@ -40,6 +41,18 @@ pub(crate) struct Passed {
 }
 
 impl Timing {
+    /// By a cron pattern, in the time zone of this name.
+    ///
+    /// # Errors
+    /// [`Invalid`] names `cron` or `timezone`, and says what was expected.
+    pub fn cron(pattern: &str, timezone: &str) -> Result<Self, Invalid> {
+        Ok(Self::Cron(Box::new(CronTiming {
+            cron: Cron::parse(pattern, timezone)?,
+            pattern: pattern.to_owned(),
+            timezone: timezone.to_owned(),
+        })))
+    }
+
     /// The first due time after a moment; none where none will come. An interval is counted from
     /// `anchor`, and first due one step after it.
     #[must_use]

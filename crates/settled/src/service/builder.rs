@@ -23,8 +23,8 @@ use crate::participant::HttpParticipants;
 pub enum SetupError {
     /// Two functions have one name, or a name is not one.
     #[error(
-        "saga `{0}`: its name is taken, or is not 1 to 128 characters of A-Za-z0-9._:-; give each \
-         saga a name of its own"
+        "saga `{0}`: its name is taken, is not 1 to 128 characters of A-Za-z0-9._:-, or begins with \
+         `settled.`, which is Settled's own; give each saga a name of its own"
     )]
     Name(String),
     /// No journal was named.

@@ -16,7 +16,7 @@ use http::header::HeaderValue;
 use settled_protocol::Span;
 use tokio::time::{Instant, Sleep};
 
-use super::{Answer, Request, Response};
+use super::{AlertPost, Answer, Request, Response};
 
 mod address;
 mod allow;
@@ -98,6 +98,7 @@ pub enum HttpSetupError {
 #[derive(Clone, Debug)]
 pub struct HttpParticipants {
     inner: Arc<Inner>,
+    alerts: Option<Arc<AlertPost>>,
 }
 
 #[derive(Debug)]
@@ -130,7 +131,15 @@ impl HttpParticipants {
                 pool,
                 max_body: settings.max_body,
             }),
+            alerts: None,
         })
+    }
+
+    /// Delivers alerts too, by a way of their own; without it they are not sent.
+    #[must_use]
+    pub fn with_alerts(mut self, post: AlertPost) -> Self {
+        self.alerts = Some(Arc::new(post));
+        self
     }
 
     /// Sends the request at most once and says what is certain about it.
@@ -144,6 +153,19 @@ impl HttpParticipants {
 
     /// The same, with the time limit counted from an earlier moment: nothing is sent after it.
     pub async fn send_until(&self, request: Request, until: Instant) -> Answer {
+        if !request.alert {
+            return self.carry(request, until).await;
+        }
+        match &self.alerts {
+            // Alerts are rare, and this future is part of every call's.
+            Some(post) => Box::pin(post.send(request, until)).await,
+            None => Answer::NotSent(
+                "this program was not told where alerts go, so that none is sent".to_owned(),
+            ),
+        }
+    }
+
+    pub(in crate::participant) async fn carry(&self, request: Request, until: Instant) -> Answer {
         let until = until.min(deadline(request.timeout));
         let target = match Target::of(&request) {
             Ok(target) => target,
@@ -237,6 +259,20 @@ impl Inner {
         }
         Ok(Line::Http1(Box::new(Http1::new(wire, host).await?)))
     }
+}
+
+/// Which one host and port a URL leads to, as a pattern of the allow-list.
+///
+/// # Errors
+/// Says why the URL cannot be called.
+pub(in crate::participant) fn place(url: &http::Uri) -> Result<String, String> {
+    let target = Target::of_url(url).map_err(|unsendable| unsendable.to_string())?;
+    let (host, port) = (target.host(), target.port());
+    Ok(if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    })
 }
 
 fn unsent(why: impl Into<String>) -> Broken {

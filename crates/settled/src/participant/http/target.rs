@@ -57,7 +57,7 @@ impl<'a> Target<'a> {
         Self::of_url(&request.url)
     }
 
-    fn of_url(url: &'a Uri) -> Result<Self, Unsendable> {
+    pub(super) fn of_url(url: &'a Uri) -> Result<Self, Unsendable> {
         let https = match url.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
