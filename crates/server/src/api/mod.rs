@@ -34,10 +34,11 @@ use settled::protocol::Timestamp;
 use tokio::sync::watch;
 
 use crate::access::{Bearer, Role, Roles, Tokens};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Minute};
 use crate::server::ServerSettings;
 use problem::Kind;
 
+pub(crate) use participants::set_limits;
 pub(crate) use problem::Problem;
 pub(crate) use resolve::resolve;
 
@@ -237,6 +238,11 @@ impl Api {
     /// Counts up whenever anything changes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.shared.metrics.changes()
+    }
+
+    /// The last hour, minute by minute.
+    pub(crate) fn minutes(&self) -> Vec<Minute> {
+        self.shared.metrics.minutes(self.now())
     }
 
     fn phase(&self) -> Phase {

@@ -49,6 +49,22 @@ pub(super) fn span(micros: i64) -> String {
     }
 }
 
+/// A round span as a word for an axis.
+pub(super) fn round_span(micros: i64) -> String {
+    const UNITS: [(i64, &str); 5] = [
+        (86_400_000_000, "d"),
+        (3_600_000_000, "h"),
+        (60_000_000, "min"),
+        (1_000_000, "s"),
+        (1_000, "ms"),
+    ];
+    let unit = UNITS.into_iter().find(|(unit, _)| micros >= *unit && micros % unit == 0);
+    match unit {
+        Some((unit, name)) => format!("{} {name}", micros / unit),
+        None => format!("{micros} µs"),
+    }
+}
+
 fn two(seconds: i64, large: i64, large_name: &str, small: i64, small_name: &str) -> String {
     let rest = seconds % large / small;
     match rest {
@@ -86,6 +102,13 @@ pub(super) fn pretty(text: &str) -> String {
         shown.truncate(shown.floor_char_boundary(LONGEST));
         shown.push_str("\n…");
     }
+    shown
+}
+
+/// JSON over several lines to be edited: all of it, with every sign as it is.
+pub(super) fn editable(text: &str) -> String {
+    let mut shown = String::new();
+    indent(text, &mut shown);
     shown
 }
 

@@ -27,6 +27,7 @@ impl Observer for Metrics {
         self.changed();
         let name = self.names.name(&saga.name);
         self.accepted.get_or_create(&ByName { name }).inc();
+        self.minutes.accepted(saga.created_at);
         tracing::debug!(saga = &*saga.id, name = &*saga.name, "accepted");
     }
 
@@ -102,6 +103,9 @@ impl Observer for Metrics {
         self.changed();
         let kind = kind.as_str();
         self.incidents.get_or_create(&ByKind { kind }).inc();
+        if let Some(clock) = self.clock.get() {
+            self.minutes.incident(clock.now());
+        }
         tracing::warn!(
             saga = &*saga.id,
             name = &*saga.name,
@@ -146,6 +150,8 @@ impl Observer for Metrics {
         self.settled.get_or_create(&labels).inc();
         let durations = self.durations.get_or_create(&labels);
         durations.observe(seconds(elapsed));
+        self.minutes
+            .settled(saga.created_at + elapsed, state, elapsed);
         let reason = saga.saga.reason().map(|reason| reason.cause.as_str());
         tracing::info!(
             saga = &*saga.id,
