@@ -245,6 +245,11 @@ impl Api {
         self.shared.metrics.minutes(self.now())
     }
 
+    /// Since when this process counts.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.shared.metrics.began(self.now())
+    }
+
     fn phase(&self) -> Phase {
         *self.shared.phase.borrow()
     }

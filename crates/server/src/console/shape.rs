@@ -86,6 +86,15 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// A count, as templates ask for it.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a template's way of asking"
+)]
+pub(super) fn figure(number: &u64) -> String {
+    count(*number)
+}
+
 /// A payload over several lines, as far as it is shown.
 pub(super) fn payload(json: &Json) -> String {
     pretty(json.as_str())

@@ -158,6 +158,11 @@ impl Minutes {
         began.is_ok()
     }
 
+    /// Since when things are told as they happen.
+    pub(super) fn began(&self) -> Timestamp {
+        Timestamp(self.began.load(Ordering::Relaxed))
+    }
+
     pub(super) fn accepted(&self, at: Timestamp) {
         if self.is_told(at) {
             self.count(at, |minute| minute.accepted += 1);

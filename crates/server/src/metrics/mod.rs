@@ -298,6 +298,11 @@ impl Metrics {
         self.minutes.last(now)
     }
 
+    /// Since when it counts by the minute; `now` where that has not begun.
+    pub(crate) fn began(&self, now: Timestamp) -> Timestamp {
+        self.minutes.began().min(now)
+    }
+
     /// Begins to count by the minute, and asks the journal for the hour before. Where that cannot be
     /// read, the hour before stays empty and is said to be incomplete.
     pub(crate) async fn begin(self: Arc<Self>, coordinator: Coordinator) {
