@@ -45,8 +45,15 @@
         keepOpen(piece, next);
         const focused = piece.contains(document.activeElement) ? document.activeElement : null;
         const key = focused && (focused.id || focused.getAttribute("href"));
+        const scrolled = [...piece.querySelectorAll("[id]")]
+          .filter((one) => one.scrollTop > 0)
+          .map((one) => [one.id, one.scrollTop]);
         piece.innerHTML = next.innerHTML;
         piece.dataset.was = text;
+        for (const [id, top] of scrolled) {
+          const same = document.getElementById(id);
+          if (same) same.scrollTop = top;
+        }
         showTimes(piece);
         if (key) {
           const again = [...piece.querySelectorAll("a, button, summary")]

@@ -9,10 +9,10 @@ use std::fmt::{self, Write};
 use super::page::Markup;
 use super::shape;
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 224.0;
 const LEFT: f64 = 50.0;
-const RIGHT: f64 = 630.0;
+const RIGHT: f64 = 556.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 196.0;
 
@@ -49,8 +49,14 @@ pub(super) struct Point {
 
 /// Bars that stand on each other.
 pub(super) fn bars(about: &About<'_>, bars: &[Bar]) -> Markup {
-    let height = |bar: &Bar| bar.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(*part));
-    let most = bars.iter().map(|bar| height(bar).max(bar.mark.unwrap_or(0)));
+    let height = |bar: &Bar| {
+        bar.parts
+            .iter()
+            .fold(0_u64, |sum, part| sum.saturating_add(*part))
+    };
+    let most = bars
+        .iter()
+        .map(|bar| height(bar).max(bar.mark.unwrap_or(0)));
     let ticks = counts(most.max().unwrap_or(0));
     let top = ticks.last().map_or(1.0, |top| *top as f64);
     let y = |value: f64| BOTTOM - (BOTTOM - TOP) * (value / top).clamp(0.0, 1.0);
@@ -111,14 +117,19 @@ pub(super) fn bars(about: &About<'_>, bars: &[Bar]) -> Markup {
 /// Lines of durations over a logarithmic axis.
 pub(super) fn lines(about: &About<'_>, points: &[Point]) -> Markup {
     let values = || points.iter().flat_map(|point| point.values).flatten();
-    let ticks = spans(values().min().unwrap_or(1_000), values().max().unwrap_or(1_000));
+    let ticks = spans(
+        values().min().unwrap_or(1_000),
+        values().max().unwrap_or(1_000),
+    );
     let low = ticks.first().map_or(0.0, |tick| (*tick as f64).ln());
     let high = ticks.last().map_or(1.0, |tick| (*tick as f64).ln());
     let y = |value: i64| {
         let share = ((value.max(1) as f64).ln() - low) / (high - low);
         BOTTOM - (BOTTOM - TOP) * share.clamp(0.0, 1.0)
     };
-    let grid = ticks.iter().map(|tick| (y(*tick), shape::round_span(*tick)));
+    let grid = ticks
+        .iter()
+        .map(|tick| (y(*tick), shape::round_span(*tick)));
     let step = (RIGHT - LEFT) / points.len().max(1) as f64;
     let x = |index: usize| LEFT + step * (index as f64 + 0.5);
     Markup(written(|out| {
@@ -224,7 +235,11 @@ fn frame(
             share if *share >= 1.0 => "below end",
             _ => "below",
         };
-        write!(out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">", BOTTOM + 19.0)?;
+        write!(
+            out,
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">",
+            BOTTOM + 19.0
+        )?;
         escape(out, word)?;
         out.write_str("</text>")?;
     }
@@ -245,13 +260,14 @@ fn escape(out: &mut String, text: &str) -> fmt::Result {
     Ok(())
 }
 
-/// Round numbers from 0 to what is not less than `most`: three to five steps of 1, 2 or 5 of something.
+/// Round numbers from 0 to what is not less than `most`: five steps of 1, 2 or 5 of something
+/// at most.
 fn counts(most: u64) -> Vec<u128> {
     let most = u128::from(most.max(1));
     let mut unit = 1_u128;
     let step = loop {
         let fits = [1, 2, 5].map(|part| part * unit);
-        if let Some(step) = fits.into_iter().find(|step| most.div_ceil(*step) <= 4) {
+        if let Some(step) = fits.into_iter().find(|step| most.div_ceil(*step) <= 5) {
             break step;
         }
         unit *= 10;
@@ -325,7 +341,7 @@ mod tests {
             assert_eq!(counts(most), expected, "{most}");
         }
         let huge = counts(u64::MAX);
-        assert!(*huge.last().unwrap() >= u128::from(u64::MAX) && huge.len() <= 5);
+        assert!(*huge.last().unwrap() >= u128::from(u64::MAX) && huge.len() <= 6);
     }
 
     #[test]
@@ -345,7 +361,10 @@ mod tests {
             assert!(ticks.is_sorted_by(|a, b| a < b), "{ticks:?}");
             assert!(ticks[0] <= least.max(1), "{least}: {ticks:?}");
             let highest = *round_spans().last().unwrap();
-            assert!(*ticks.last().unwrap() >= most.min(highest), "{most}: {ticks:?}");
+            assert!(
+                *ticks.last().unwrap() >= most.min(highest),
+                "{most}: {ticks:?}"
+            );
         }
     }
 

@@ -40,7 +40,9 @@ mod tests {
 
     #[test]
     fn what_came_from_elsewhere_stays_where_it_was_put() {
-        let link = Link::to("schedules").part("a/../b?c").field("x", "1&y=\"2\"");
+        let link = Link::to("schedules")
+            .part("a/../b?c")
+            .field("x", "1&y=\"2\"");
         let link = link.field("none", "").field("z", "日");
         assert_eq!(
             link.text(),

@@ -58,7 +58,9 @@ pub(super) fn round_span(micros: i64) -> String {
         (1_000_000, "s"),
         (1_000, "ms"),
     ];
-    let unit = UNITS.into_iter().find(|(unit, _)| micros >= *unit && micros % unit == 0);
+    let unit = UNITS
+        .into_iter()
+        .find(|(unit, _)| micros >= *unit && micros % unit == 0);
     match unit {
         Some((unit, name)) => format!("{} {name}", micros / unit),
         None => format!("{micros} µs"),

@@ -146,12 +146,9 @@ impl Minutes {
     /// From this moment on everything is told as it happens; what was before is the journal's to say.
     /// False where it has begun already.
     pub(super) fn begin(&self, now: Timestamp) -> bool {
-        let began = self.began.compare_exchange(
-            i64::MAX,
-            now.0,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let began =
+            self.began
+                .compare_exchange(i64::MAX, now.0, Ordering::Relaxed, Ordering::Relaxed);
         if began.is_ok() {
             self.whole_since.store(now.0, Ordering::Relaxed);
         }
@@ -350,6 +347,9 @@ mod tests {
         let nanos = began.elapsed().as_nanos() as f64 / events as f64;
         let began = std::time::Instant::now();
         let shown = minutes.last(Timestamp(events * 600)).len();
-        println!("{nanos:.1} ns an event; {shown} minutes read in {:?}", began.elapsed());
+        println!(
+            "{nanos:.1} ns an event; {shown} minutes read in {:?}",
+            began.elapsed()
+        );
     }
 }

@@ -334,7 +334,10 @@ impl Metrics {
             };
             let opened = page.items.iter().map(|row| row.opened_at);
             incidents.extend(opened.filter(|at| *at >= whole_since));
-            let is_over = page.items.last().is_none_or(|row| row.opened_at < whole_since);
+            let is_over = page
+                .items
+                .last()
+                .is_none_or(|row| row.opened_at < whole_since);
             cursor = page.next_cursor;
             if is_over || cursor.is_none() {
                 break;

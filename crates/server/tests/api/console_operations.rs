@@ -51,13 +51,14 @@ impl<'a> Browser<'a> {
 
     fn keep(&mut self, reply: &Reply) {
         let cookie = reply.header("set-cookie").split(';').next().unwrap();
-        self.cookie = cookie.to_owned();
+        cookie.clone_into(&mut self.cookie);
     }
 
     async fn look_for_token(&mut self) {
         let page = self.get("/console").await.text();
         let token = page.split("name=\"form\" value=\"").nth(1).unwrap();
-        self.form_token = token.split('"').next().unwrap().to_owned();
+        let token = token.split('"').next().unwrap();
+        token.clone_into(&mut self.form_token);
     }
 
     async fn send(&self, method: &str, path: &str, body: &str) -> Reply {
@@ -83,7 +84,8 @@ impl<'a> Browser<'a> {
         for (name, value) in fields {
             let value =
                 percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-            body.push_str(&format!("&{name}={value}"));
+            body.extend(["&", name, "="]);
+            body.extend(value);
         }
         self.send("POST", path, &body).await
     }
@@ -144,7 +146,7 @@ async fn the_overview_says_how_things_are() {
     let page = browser.page("/console/").await;
     // Should a minute have turned meanwhile, the sum is still said of the hour.
     for text in [
-        "the last hour: 3 completed, 1 compensated, 1 incidents",
+        "the last hour: completed 3, compensated 1, incidents 1",
         "broken-step",
         "<a href=\"/console/incidents\">1</a>",
         "/console/sagas?state=stuck",
@@ -175,7 +177,7 @@ async fn an_hour_that_another_server_counted_is_read_back_from_the_journal() {
     let waiting = async {
         loop {
             let page = client::send(address, "GET", "/console", &[], "").await;
-            if page.text().contains("the last hour: 4 completed") {
+            if page.text().contains("the last hour: completed 4") {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -230,9 +232,13 @@ async fn limits_are_changed_by_the_form_and_what_is_wrong_is_named() {
 async fn nothing_is_changed_without_a_form_token_or_the_role() {
     let host = guarded().await;
     let document = r#"{"every": "1h", "saga": {"steps": []}}"#;
+    let three = limits("3", "", "");
     let forms: [(&str, &[(&str, &str)]); 5] = [
-        ("/console/participants/p%3A1", &limits("3", "", "")),
-        ("/console/schedules", &[("name", "s"), ("document", document)]),
+        ("/console/participants/p%3A1", &three),
+        (
+            "/console/schedules",
+            &[("name", "s"), ("document", document)],
+        ),
         ("/console/schedules/s", &[("document", document)]),
         ("/console/schedules/s/trigger", &[]),
         ("/console/schedules/s/delete", &[]),
@@ -252,7 +258,10 @@ async fn nothing_is_changed_without_a_form_token_or_the_role() {
     assert!(!page.contains("p:1"), "{page}");
     let page = read.page("/console/schedules").await;
     assert!(page.contains("There is no schedule yet."));
-    assert!(!page.contains("New schedule"), "what one may not is not offered");
+    assert!(
+        !page.contains("New schedule"),
+        "what one may not is not offered"
+    );
 }
 
 #[tokio::test]
@@ -260,25 +269,31 @@ async fn a_schedule_is_made_changed_run_and_deleted_by_forms() {
     let host = Host::start().await;
     let browser = Browser::open(&host).await;
     let steps = json!([host.step("a", "/ok")]);
-    let document = json!({"cron": "0 4 * * *", "timezone": "Asia/Shanghai", "saga": {"steps": steps}});
+    let document =
+        json!({"cron": "0 4 * * *", "timezone": "Asia/Shanghai", "saga": {"steps": steps}});
+    let text = document.to_string();
     let make = |name, document| [("name", name), ("document", document)];
     for (name, document, status, field) in [
         ("", "{}", 400, "name: "),
-        ("a b", &document.to_string(), 400, "name: "),
+        ("a b", &*text, 400, "name: "),
         ("s", "", 400, "document: "),
         ("s", "{\"cron\": \"x <b>\"}", 400, "saga: "),
         ("s", "</textarea><script>", 400, "expected a JSON object"),
     ] {
-        let reply = browser.post("/console/schedules", &make(name, document)).await;
+        let reply = browser
+            .post("/console/schedules", &make(name, document))
+            .await;
         let page = reply.text();
         assert_eq!(reply.status, status, "{page}");
         assert!(page.contains(field), "{field} in {page}");
-        assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
+        assert!(
+            !page.contains("<script>") && !page.contains("<b>"),
+            "{page}"
+        );
         if document.contains("<script>") {
             assert!(page.contains("&#60;/textarea&#62;&#60;script&#62;</textarea>"));
         }
     }
-    let text = document.to_string();
     let page = browser.done("/console/schedules", &make("s", &text)).await;
     assert!(page.contains("The schedule was made."), "{page}");
     assert!(page.contains("0 4 * * *") && page.contains("Asia/Shanghai"));
@@ -299,15 +314,25 @@ async fn a_schedule_is_made_changed_run_and_deleted_by_forms() {
     let reply = browser.post("/console/schedules/s", &broken).await;
     assert_eq!(reply.status, 400);
     let page = reply.text();
-    assert!(page.contains("&#60;i&#62;") && !page.contains("<i>"), "{page}");
-    let hourly = json!({"every": "1h", "saga": {"name": "h", "input": "<u>\u{202e}", "steps": steps}});
+    assert!(
+        page.contains("&#60;i&#62;") && !page.contains("<i>"),
+        "{page}"
+    );
+    let hourly =
+        json!({"every": "1h", "saga": {"name": "h", "input": "<u>\u{202e}", "steps": steps}});
     let hourly = hourly.to_string();
     let page = browser
         .done("/console/schedules/s", &[("document", &hourly)])
         .await;
     assert!(page.contains("every 1h"), "{page}");
-    assert!(page.contains("&#60;u&#62;⟨U+202E⟩"), "made visible where it is shown");
-    assert!(page.contains("&#60;u&#62;\u{202e}"), "and left alone where it is edited");
+    assert!(
+        page.contains("&#60;u&#62;⟨U+202E⟩"),
+        "made visible where it is shown"
+    );
+    assert!(
+        page.contains("&#60;u&#62;\u{202e}"),
+        "and left alone where it is edited"
+    );
     assert!(!page.contains("<u>"));
     let list = browser.page("/console/schedules").await;
     assert!(list.contains("every 1h") && list.contains("in 59 min") || list.contains("in 1 h"));
@@ -315,7 +340,13 @@ async fn a_schedule_is_made_changed_run_and_deleted_by_forms() {
     let page = browser.done("/console/schedules/s/delete", &[]).await;
     assert!(page.contains("The schedule was deleted:"), "{page}");
     assert_eq!(browser.get("/console/schedules/s").await.status, 404);
-    assert_eq!(browser.post("/console/schedules/s/delete", &[]).await.status, 404);
+    assert_eq!(
+        browser
+            .post("/console/schedules/s/delete", &[])
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -329,9 +360,14 @@ async fn hostile_names_stay_texts() {
     assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
     for path in ["/console", "/console/participants", "/console/audit"] {
         let page = browser.page(path).await;
-        assert!(!page.contains("<script>alert") && !page.contains("\" x=\""), "{path}: {page}");
+        assert!(
+            !page.contains("<script>alert") && !page.contains("\" x=\"\""),
+            "{path}: {page}"
+        );
     }
-    let page = browser.page("/console/participants?saved=%3Cscript%3E").await;
+    let page = browser
+        .page("/console/participants?saved=%3Cscript%3E")
+        .await;
     assert!(!page.contains("<script>") && !page.contains("hold now"));
     for path in [
         "/console/schedules?deleted=%3Cscript%3E",
@@ -350,7 +386,10 @@ async fn the_audit_log_is_for_those_who_may_see_all() {
         .done("/console/participants/p%3A1", &limits("3", "", ""))
         .await;
     operate
-        .done("/console/schedules", &[("name", "s"), ("document", &document)])
+        .done(
+            "/console/schedules",
+            &[("name", "s"), ("document", &document)],
+        )
         .await;
     operate.done("/console/schedules/s/trigger", &[]).await;
     operate
@@ -386,11 +425,15 @@ async fn the_audit_log_is_for_those_who_may_see_all() {
     let numbers: Vec<&str> = chain.split(' ').take(3).collect();
     assert_eq!((numbers[0], numbers[1]), (numbers[2], "of"));
     let rows = |page: &str| page.matches("<abbr title=").count();
-    let put = admin.page("/console/audit?action=schedule.put&who=night+shift").await;
+    let put = admin
+        .page("/console/audit?action=schedule.put&who=night+shift")
+        .await;
     assert_eq!(rows(&put), 2, "{put}");
     let none = admin.page("/console/audit?since=2999-01-01T00:00").await;
     assert!(none.contains("No entry matches."));
-    let all = admin.page("/console/audit?since=2020-01-01T00:00&target=s").await;
+    let all = admin
+        .page("/console/audit?since=2020-01-01T00:00&target=s")
+        .await;
     assert_eq!(rows(&all), 5);
     let wrong = admin.get("/console/audit?since=yesterday").await;
     assert_eq!(wrong.status, 400);

@@ -66,6 +66,16 @@ impl<'a> Asked<'a> {
             .any(|text| !text.is_empty())
     }
 
+    /// The field for the time: a browser's own shows nothing but what it wrote itself.
+    fn since_kind(&self) -> &'static str {
+        let own = self.since.parse::<jiff::civil::DateTime>().is_ok();
+        if self.since.is_empty() || (own && self.since.contains('T')) {
+            "datetime-local"
+        } else {
+            "text"
+        }
+    }
+
     /// The address of the same list, from a cursor on.
     fn link(&self, cursor: &str) -> String {
         Link::to("audit")

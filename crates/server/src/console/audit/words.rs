@@ -8,7 +8,7 @@ words! {
         nothing: "No entry matches.", "没有符合条件的记录。";
         who: "Who", "操作人";
         action: "Action", "操作";
-        action_hint: "such as incident, or incident.resolve", "如 incident 或 incident.resolve";
+        action_hint: "incident.resolve", "incident.resolve";
         target: "About", "对象";
         since: "Since (UTC)", "起始时间（UTC）";
         since_wrong: "since: expected a time such as 2026-01-31T08:30", "since：应为形如 2026-01-31T08:30 的时间";

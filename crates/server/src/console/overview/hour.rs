@@ -46,12 +46,12 @@ impl Hour {
         let rates = format!(
             "{}: {} {}, {} {}, {} {}",
             words.last_hour,
-            sum(|minute| minute.completed),
             common.word("completed"),
-            sum(|minute| minute.compensated),
+            sum(|minute| minute.completed),
             common.word("compensated"),
-            sum(|minute| minute.incidents),
+            sum(|minute| minute.compensated),
             words.incidents,
+            sum(|minute| minute.incidents),
         );
         Self {
             rates: chart::bars(
@@ -102,23 +102,28 @@ fn row(of: &Minute) -> MinuteRow {
 }
 
 fn bar(of: &Minute, common: &Common, words: &Words) -> Bar {
-    let mut told = format!(
-        "{}\n{}: {}\n{}: {}",
+    let mut told = vec![
         clock(of.at),
-        common.word("completed"),
-        shape::count(of.completed),
-        common.word("compensated"),
-        shape::count(of.compensated),
-    );
+        format!(
+            "{}: {}",
+            common.word("completed"),
+            shape::count(of.completed)
+        ),
+        format!(
+            "{}: {}",
+            common.word("compensated"),
+            shape::count(of.compensated)
+        ),
+    ];
     if let Some(accepted) = of.accepted {
-        told.push_str(&format!("\n{}: {}", words.accepted, shape::count(accepted)));
+        told.push(format!("{}: {}", words.accepted, shape::count(accepted)));
     }
     if of.incidents > 0 {
         let incidents = shape::count(of.incidents);
-        told.push_str(&format!("\n{}: {incidents}", words.incidents));
+        told.push(format!("{}: {incidents}", words.incidents));
     }
     Bar {
-        told,
+        told: told.join("\n"),
         parts: [of.completed, of.compensated],
         mark: of.accepted.filter(|accepted| *accepted > 0),
         flag: of.incidents > 0,

@@ -68,7 +68,11 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
         let tally = coordinator.incident_tally(now - DAY).await?;
         let groups = match counts.open_incidents {
             0 => Vec::new(),
-            _ => coordinator.incident_groups(IncidentFilter::default()).await?,
+            _ => {
+                coordinator
+                    .incident_groups(IncidentFilter::default())
+                    .await?
+            }
         };
         Ok::<_, Problem>((counts, tally, groups, coordinator.participants().await?))
     };

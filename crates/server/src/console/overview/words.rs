@@ -26,11 +26,11 @@ words! {
         accepted_since: "How many were accepted is known since this server started; the rest was read back from the journal.",
             "“已受理”自本服务启动后才有统计，其余数据从日志读回。";
         due: "Due now", "已到期";
-        due_hint: "unsettled, and their time has come", "未结束且到了执行时间";
+        due_hint: "their time has come", "到了执行时间";
         parked: "Waiting for later", "等待中";
-        parked_hint: "unsettled, for a later moment", "未结束，稍后继续";
+        parked_hint: "for a retry or an answer", "等待重试或应答";
         in_memory: "In memory", "内存中";
-        calls_open: "calls under way", "个调用进行中";
+        calls_open: "calls under way:", "进行中的调用：";
         oldest: "Oldest unsettled", "最早未结束";
         all_settled: "Everything is settled", "全部事务均已结束";
         accepted_at: "accepted", "受理于";
@@ -38,10 +38,12 @@ words! {
         last_day: "last 24 h:", "近 24 小时：";
         opened: "opened", "新增";
         resolved: "resolved", "已处理";
-        journal: "Journal", "日志";
-        per_second: "commits/s", "次提交/秒";
-        journal_hint: "99 of 100 take up to", "99% 的提交不超过";
+        journal: "Journal commits", "日志提交";
+        per_second: "/s", "次/秒";
+        journal_hint: "p99 at most", "p99 不超过";
         since_start: "since the start", "自启动以来";
+        errors: "No answer", "无确定应答";
+        waiting: "Waiting", "等待";
         what_waits: "What waits for a person", "等待人工处理";
         nothing_waits: "Nothing needs a person.", "没有需要人工处理的事项。";
         how_many: "Open", "待处理";

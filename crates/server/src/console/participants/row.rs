@@ -63,9 +63,7 @@ fn row<'a>(of: &'a ParticipantView, words: &Words) -> Row<'a> {
         BreakerView::Open { until } => ("open", words.open, Some(until)),
         BreakerView::Probing => ("probing", words.probing, None),
     };
-    let span = |span: Option<Span>| {
-        span.map_or_else(|| "–".to_owned(), |span| shape::span(span.0))
-    };
+    let span = |span: Option<Span>| span.map_or_else(|| "–".to_owned(), |span| shape::span(span.0));
     let (waiting, parked) = (of.waiting as u64, of.parked as u64);
     Row {
         of,

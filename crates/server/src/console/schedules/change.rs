@@ -69,12 +69,11 @@ pub(in crate::console) async fn put(
     if let Some(refused) = may_not(&visitor) {
         return refused;
     }
-    let put = match form.text("document") {
-        Some(document) => put_document(&console, &name, document).await,
-        None => {
-            let why = Words::of(visitor.language).no_document;
-            Err((StatusCode::BAD_REQUEST, why.to_owned()))
-        }
+    let put = if let Some(document) = form.text("document") {
+        put_document(&console, &name, document).await
+    } else {
+        let why = Words::of(visitor.language).no_document;
+        Err((StatusCode::BAD_REQUEST, why.to_owned()))
     };
     match put {
         Ok(new) => to_page(&name, "put", if new { "new" } else { "same" }),
@@ -87,7 +86,9 @@ async fn put_document(
     name: &str,
     document: &str,
 ) -> Result<bool, (StatusCode, String)> {
-    let put = console.coordinator().put_schedule(name, document.as_bytes());
+    let put = console
+        .coordinator()
+        .put_schedule(name, document.as_bytes());
     put.await.map(|(_, new)| new).map_err(|error| {
         let problem = Problem::from(error);
         (problem.status(), problem.detail().to_owned())

@@ -53,10 +53,11 @@ impl<'a> Shown<'a> {
             zone,
             next: of.row.next_due_at.map(|at| {
                 let left = (at - now).0;
-                let word = if left <= 0 {
-                    words.overdue.to_owned()
-                } else {
-                    format!("{} {}", words.in_time, shape::span(left))
+                let word = match left.div_euclid(1_000_000) {
+                    _ if left <= 0 => words.overdue.to_owned(),
+                    // Less than a second's part of it is gone before it is read.
+                    seconds @ 0..10 => format!("{} {} s", words.in_time, seconds + 1),
+                    _ => format!("{} {}", words.in_time, shape::span(left)),
                 };
                 (word, at)
             }),
