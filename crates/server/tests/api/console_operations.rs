@@ -226,6 +226,13 @@ async fn limits_are_changed_by_the_form_and_what_is_wrong_is_named() {
     }
     let now = host.get(&format!("/v1/participants/{name}")).await.json();
     assert_eq!(now["max_concurrent"], 7, "nothing was changed");
+    let none = limits("0", "", "");
+    let unknown = browser.post("/console/participants/x%3A1", &none).await;
+    let page = unknown.text();
+    assert!(
+        page.contains("action=\"/console/participants/x%3A1\""),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -42,21 +42,29 @@ struct ListPage<'a> {
 }
 
 impl ListPage<'_> {
-    /// The form of a participant that was not taken, and why.
-    fn typed_of(&self, name: &str) -> Option<&Typed<'_>> {
-        self.typed.as_ref().filter(|typed| typed.name == name)
+    /// Whether a participant's form was not taken.
+    fn is_typed(&self, name: &str) -> bool {
+        self.typed.as_ref().is_some_and(|typed| typed.name == name)
+    }
+
+    /// Whose form was not taken, where it is none of those that are listed.
+    fn typed_elsewhere(&self) -> Option<&str> {
+        let typed = self.typed.as_ref()?;
+        let listed = self.rows.iter().any(|row| row.of.name == typed.name);
+        (!listed).then_some(typed.name)
     }
 
     /// What stands in a field: what was typed, or what holds.
-    fn value<'a>(&'a self, row: &'a Row<'_>, field: &str) -> &'a str {
-        match self.typed_of(&row.of.name) {
-            Some(typed) => typed.form.text(field).unwrap_or_default(),
-            None => match field {
-                "max_concurrent" => &row.max_concurrent,
-                "max_per_second" => &row.max_per_second,
-                _ => &row.failures,
-            },
+    fn value(&self, name: &str, field: &str) -> &str {
+        if let Some(typed) = self.typed.as_ref().filter(|typed| typed.name == name) {
+            return typed.form.text(field).unwrap_or_default();
         }
+        let row = self.rows.iter().find(|row| row.of.name == name);
+        row.map_or("", |row| match field {
+            "max_concurrent" => &row.max_concurrent,
+            "max_per_second" => &row.max_per_second,
+            _ => &row.failures,
+        })
     }
 }
 

@@ -14,8 +14,7 @@ pub(in crate::console) struct Row<'a> {
     pub(in crate::console) state: &'static str,
     pub(in crate::console) word: &'static str,
     /// Until when the breaker is open.
-    pub(in crate::console) until: Option<Timestamp>,
-    pub(in crate::console) until_word: &'static str,
+    pub(super) until: Option<Timestamp>,
     /// How many of a hundred calls had no definite answer.
     pub(in crate::console) rate: String,
     pub(in crate::console) mean: String,
@@ -70,7 +69,6 @@ fn row<'a>(of: &'a ParticipantView, words: &Words) -> Row<'a> {
         state,
         word,
         until,
-        until_word: words.until,
         rate: match (of.errors, of.calls) {
             (_, 0) => "–".to_owned(),
             (0, _) => "0 %".to_owned(),

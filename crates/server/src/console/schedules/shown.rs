@@ -31,7 +31,7 @@ pub(super) struct Shown<'a> {
 /// One run of a schedule.
 pub(super) struct Run<'a> {
     pub(super) saga: &'a str,
-    /// None where the saga was removed.
+    /// None where the saga was removed, or its record is damaged.
     pub(super) state: Option<&'static str>,
 }
 

@@ -27,7 +27,7 @@ words! {
         overlap_queue: "wait for it", "排队等待";
         created: "Made", "创建时间";
         updated: "Changed", "修改时间";
-        removed_saga: "removed", "已清除";
+        removed_saga: "removed or damaged", "已清除或损坏";
         active: "active", "正常";
         waiting: "waiting", "排队中";
         blocked: "blocked", "受阻";
