@@ -48,8 +48,15 @@
         keepOpen(piece, next);
         const focused = piece.contains(document.activeElement) ? document.activeElement : null;
         const key = focused && (focused.id || focused.getAttribute("href"));
+        const scrolled = [...piece.querySelectorAll("[id]")]
+          .filter((one) => one.scrollTop > 0)
+          .map((one) => [one.id, one.scrollTop]);
         piece.innerHTML = next.innerHTML;
         was.set(piece, text);
+        for (const [id, top] of scrolled) {
+          const same = document.getElementById(id);
+          if (same) same.scrollTop = top;
+        }
         showTimes(piece);
         for (const form of piece.querySelectorAll("form")) showChosen(form);
         if (key) {

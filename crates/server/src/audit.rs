@@ -25,6 +25,10 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 #[derive(Clone, Debug)]
 pub(crate) struct Detail(pub(crate) String);
 
+/// What a change was about, where the address does not say it; put into the answer's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Target(pub(crate) String);
+
 /// A change that was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked<'a> {

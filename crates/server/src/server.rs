@@ -106,6 +106,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (phase, seen) = watch::channel(Phase::Serving);
+        tokio::spawn(Arc::clone(&metrics).begin(coordinator.clone()));
         let router = Api::new(coordinator, metrics, seen, &settings).router();
         Ok(Self {
             listener,

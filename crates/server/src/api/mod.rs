@@ -35,11 +35,12 @@ use settled::protocol::Timestamp;
 use tokio::sync::watch;
 
 use crate::access::{Bearer, Role, Roles, Tokens};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Minute};
 use crate::server::ServerSettings;
 use problem::Kind;
 
 pub(crate) use incidents::behind;
+pub(crate) use participants::set_limits;
 pub(crate) use problem::Problem;
 pub(crate) use resolve::resolve;
 
@@ -239,6 +240,16 @@ impl Api {
     /// Counts up whenever anything changes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.shared.metrics.changes()
+    }
+
+    /// The last hour, minute by minute.
+    pub(crate) fn minutes(&self) -> Vec<Minute> {
+        self.shared.metrics.minutes(self.now())
+    }
+
+    /// Since when this process counts.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.shared.metrics.began(self.now())
     }
 
     fn phase(&self) -> Phase {

@@ -6,7 +6,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use settled::coordinator::{SetLimitsError, Stopped};
-use settled::engine::{BreakerLimits, Limits};
+use settled::engine::{BreakerLimits, Limits, ParticipantView as Participant};
 use settled::protocol::Span;
 
 use super::object::Object;
@@ -81,16 +81,25 @@ pub(super) async fn put(
     Query::read(query.as_deref(), &[])?;
     let Path(name) = name.map_err(|_| no_participant())?;
     let body = api.body_of(request).await?;
-    let mut fields = Object::read(&body)?;
-    let now = api.coordinator().participant(&name).await?;
+    let view = set_limits(&api, &name, &body).await?;
+    Ok(json(StatusCode::OK, &ParticipantView::new(&view)))
+}
+
+/// Changes a participant's limits as a document says. Gives the participant as it is then.
+pub(crate) async fn set_limits(
+    api: &Api,
+    name: &str,
+    document: &[u8],
+) -> Result<Participant, Problem> {
+    let mut fields = Object::read(document)?;
+    let now = api.coordinator().participant(name).await?;
     let mut limits = match now {
         Some(view) => view.limits,
         None => api.coordinator().default_limits().clone(),
     };
     change(&mut limits, &mut fields)?;
     fields.finish(&["max_concurrent", "max_per_second", "breaker"])?;
-    let view = api.coordinator().set_limits(&name, limits).await?;
-    Ok(json(StatusCode::OK, &ParticipantView::new(&view)))
+    Ok(api.coordinator().set_limits(name, limits).await?)
 }
 
 /// What is left out stays as it is.

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use super::session::{LONGEST, Session};
 use super::visitor::Visitor;
 use super::{CHANGES, Console, problem};
-use crate::audit::{self, Asked, Detail, Peer};
+use crate::audit::{self, Asked, Detail, Peer, Target};
 
 /// The cookie's name.
 pub(super) const SESSION: &str = "settled-session";
@@ -114,7 +114,10 @@ async fn admit(console: &Console, mut request: Request, next: Next) -> Response 
             let asked = Asked {
                 bearer: session.and_then(|session| session.bearer.as_ref()),
                 action,
-                target,
+                target: target.or_else(|| {
+                    let told = response.extensions().get::<Target>();
+                    told.map(|target| target.0.clone())
+                }),
                 status: response.status().as_u16(),
                 peer,
                 detail: response

@@ -12,13 +12,19 @@
 //! ```
 
 mod assets;
+mod audit;
+mod chart;
 mod form;
 mod guard;
 mod incidents;
+mod link;
 mod live;
 mod login;
+mod overview;
 mod page;
+mod participants;
 mod problem;
+mod schedules;
 mod session;
 mod shape;
 mod visitor;
@@ -55,6 +61,11 @@ const CHANGES: &[(&str, &str)] = &[
     ("/console/logout", "console.logout"),
     ("/console/incidents/{id}/resolve", "incident.resolve"),
     ("/console/incidents/resolve", "incident.resolve.many"),
+    ("/console/participants/{name}", "participant.limit"),
+    ("/console/schedules", "schedule.put"),
+    ("/console/schedules/{name}", "schedule.put"),
+    ("/console/schedules/{name}/trigger", "schedule.trigger"),
+    ("/console/schedules/{name}/delete", "schedule.delete"),
 ];
 
 /// Every page behind the guard.
@@ -64,8 +75,8 @@ pub(crate) fn router(api: Api) -> Router {
         sessions: Arc::new(Sessions::default()),
     };
     Router::new()
-        .route("/console", get(incidents::list))
-        .route("/console/", get(incidents::list))
+        .route("/console", get(overview::show))
+        .route("/console/", get(overview::show))
         .route("/console/login", get(login::show).post(login::enter))
         .route("/console/logout", post(login::leave))
         .route("/console/settings", post(visitor::settings))
@@ -79,6 +90,28 @@ pub(crate) fn router(api: Api) -> Router {
             "/console/incidents/{id}/resolve",
             post(incidents::resolve_one),
         )
+        .route("/console/participants", get(participants::list))
+        .route(
+            "/console/participants/{name}",
+            post(participants::set).get(participants::list),
+        )
+        .route(
+            "/console/schedules",
+            get(schedules::list).post(schedules::make),
+        )
+        .route(
+            "/console/schedules/{name}",
+            get(schedules::show).post(schedules::put),
+        )
+        .route(
+            "/console/schedules/{name}/trigger",
+            post(schedules::trigger).get(schedules::show),
+        )
+        .route(
+            "/console/schedules/{name}/delete",
+            post(schedules::delete).get(schedules::show),
+        )
+        .route("/console/audit", get(audit::list))
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/{*rest}", get(problem::nothing_here))

@@ -49,6 +49,24 @@ pub(super) fn span(micros: i64) -> String {
     }
 }
 
+/// A round span as a word for an axis.
+pub(super) fn round_span(micros: i64) -> String {
+    const UNITS: [(i64, &str); 5] = [
+        (86_400_000_000, "d"),
+        (3_600_000_000, "h"),
+        (60_000_000, "min"),
+        (1_000_000, "s"),
+        (1_000, "ms"),
+    ];
+    let unit = UNITS
+        .into_iter()
+        .find(|(unit, _)| micros >= *unit && micros % unit == 0);
+    match unit {
+        Some((unit, name)) => format!("{} {name}", micros / unit),
+        None => format!("{micros} µs"),
+    }
+}
+
 fn two(seconds: i64, large: i64, large_name: &str, small: i64, small_name: &str) -> String {
     let rest = seconds % large / small;
     match rest {
@@ -70,6 +88,15 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// A count, as templates ask for it.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a template's way of asking"
+)]
+pub(super) fn figure(number: &u64) -> String {
+    count(*number)
+}
+
 /// A payload over several lines, as far as it is shown.
 pub(super) fn payload(json: &Json) -> String {
     pretty(json.as_str())
@@ -86,6 +113,13 @@ pub(super) fn pretty(text: &str) -> String {
         shown.truncate(shown.floor_char_boundary(LONGEST));
         shown.push_str("\n…");
     }
+    shown
+}
+
+/// JSON over several lines to be edited: all of it, with every sign as it is.
+pub(super) fn editable(text: &str) -> String {
+    let mut shown = String::new();
+    indent(text, &mut shown);
     shown
 }
 

@@ -4,11 +4,12 @@
 //! many have a label of their own. Payloads, ids and texts of participants are in no label.
 
 mod journal;
+mod minutes;
 mod names;
 mod observer;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -19,15 +20,25 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use settled::journal::{CommitCounts, Snapshot};
-use settled::protocol::Timestamp;
+use settled::coordinator::{Clock, Coordinator};
+use settled::journal::{CommitCounts, IncidentFilter, Snapshot};
+use settled::protocol::{Span, Timestamp};
 use tokio::sync::watch;
 
+use minutes::Minutes;
 use names::Names;
+
+pub(crate) use minutes::{Minute, SHOWN};
 
 /// How many kinds of sagas, and names of steps in them, have a label of their own.
 const MOST_NAMES: usize = 200;
 const MOST_STEPS: usize = 300;
+
+/// How many sagas of the hour before the start are read from the journal, and how many pages of
+/// incidents with how many on each.
+const MOST_RECALLED: usize = 50_000;
+const MOST_PAGES: usize = 20;
+const PAGE: usize = 100;
 
 /// Bounds in seconds for calls and for answers of the API.
 const CALL_BOUNDS: [f64; 13] = [
@@ -130,6 +141,9 @@ pub struct Metrics {
     request_latencies: Histograms<ByRoute>,
     /// Counts up whenever anything happens, for whoever looks on.
     changes: watch::Sender<u64>,
+    minutes: Minutes,
+    /// For what is told without its time; there from [`Metrics::begin`] on.
+    clock: OnceLock<Clock>,
 }
 
 impl fmt::Debug for Metrics {
@@ -171,6 +185,8 @@ impl Metrics {
             requests: Family::default(),
             request_latencies: Family::new_with_constructor(calls),
             changes: watch::channel(0).0,
+            minutes: Minutes::default(),
+            clock: OnceLock::new(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -282,6 +298,60 @@ impl Metrics {
     /// Counts up whenever anything happens to a saga or a schedule.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// The last hour, minute by minute.
+    pub(crate) fn minutes(&self, now: Timestamp) -> Vec<Minute> {
+        self.minutes.last(now)
+    }
+
+    /// Since when it counts by the minute; `now` where that has not begun.
+    pub(crate) fn began(&self, now: Timestamp) -> Timestamp {
+        self.minutes.began().min(now)
+    }
+
+    /// Begins to count by the minute, and asks the journal for the hour before. Where that cannot be
+    /// read, the hour before stays empty and is said to be incomplete.
+    pub(crate) async fn begin(self: Arc<Self>, coordinator: Coordinator) {
+        let now = coordinator.clock().now();
+        let _ = self.clock.set(coordinator.clock());
+        if !self.minutes.begin(now) {
+            return;
+        }
+        let mut whole_since = now - Span::from_secs(SHOWN * 60);
+        let ended = match coordinator.ended(whole_since, MOST_RECALLED).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::warn!(%error, "the last hour cannot be read from the journal");
+                return;
+            }
+        };
+        if ended.len() >= MOST_RECALLED
+            && let Some(oldest) = ended.last()
+        {
+            // Others of that moment may be missing.
+            whole_since = oldest.settled_at + Span(1);
+        }
+        let mut incidents = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let page = coordinator.incidents(IncidentFilter::default(), cursor, PAGE);
+            let Ok(page) = page.await else {
+                break;
+            };
+            let opened = page.items.iter().map(|row| row.opened_at);
+            incidents.extend(opened.filter(|at| *at >= whole_since));
+            let is_over = page
+                .items
+                .last()
+                .is_none_or(|row| row.opened_at < whole_since);
+            cursor = page.next_cursor;
+            if is_over || cursor.is_none() {
+                break;
+            }
+        }
+        self.minutes.recall(&ended, &incidents, whole_since);
+        self.changed();
     }
 
     fn changed(&self) {

@@ -28,6 +28,7 @@ impl Observer for Metrics {
         self.changed();
         let name = self.names.name(&saga.name);
         self.accepted.get_or_create(&ByName { name }).inc();
+        self.minutes.accepted(saga.created_at);
         tracing::debug!(saga = &*saga.id, name = &*saga.name, "accepted");
     }
 
@@ -107,6 +108,9 @@ impl Observer for Metrics {
             // It is given up, and said so then.
             return;
         }
+        if let Some(clock) = self.clock.get() {
+            self.minutes.incident(clock.now());
+        }
         tracing::warn!(
             saga = &*saga.id,
             name = &*saga.name,
@@ -166,6 +170,8 @@ impl Observer for Metrics {
                 );
             }
         }
+        self.minutes
+            .settled(saga.created_at + elapsed, state, elapsed);
         let reason = saga.saga.reason().map(|reason| reason.cause.as_str());
         tracing::info!(
             saga = &*saga.id,

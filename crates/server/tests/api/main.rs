@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod console_operations;
 mod described;
 mod durable;
 mod events;
