@@ -73,7 +73,7 @@ impl Api {
 
 /// Refuses a document with a mark in it: it was made from a masked one, and whoever is called would be
 /// sent the mark.
-pub(super) fn no_marks(body: &[u8]) -> Result<(), Problem> {
+pub(crate) fn no_marks(body: &[u8]) -> Result<(), Problem> {
     // Nearly every document has neither a sign of the mark nor a backslash that could hide one.
     let may_have = |byte: &u8| *byte == MARK.as_bytes()[0] || *byte == b'\\';
     if !body.iter().any(may_have) {

@@ -7,12 +7,12 @@ use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use settled::protocol::{Decision, Json, Resolution};
 
-use super::list::add_field;
 use super::one;
 use super::words::Words;
 use crate::api::{Problem, resolve};
 use crate::audit::{ANONYMOUS, Detail};
 use crate::console::form::Form;
+use crate::console::link::Link;
 use crate::console::visitor::Visitor;
 use crate::console::{Console, problem};
 
@@ -80,11 +80,11 @@ pub(in crate::console) async fn resolve_many(
         .collect()
         .await;
     let done = answers.iter().filter(|answer| answer.is_ok()).count();
-    let mut link = String::from("/console/incidents?");
-    add_field(&mut link, "state", "open");
-    add_field(&mut link, "decided", &done.to_string());
-    add_field(&mut link, "of", &count.to_string());
-    let mut response = Redirect::to(&link).into_response();
+    let link = Link::to("incidents")
+        .field("state", "open")
+        .field("decided", &done.to_string())
+        .field("of", &count.to_string());
+    let mut response = Redirect::to(&link.text()).into_response();
     response
         .extensions_mut()
         .insert(Detail(format!("{detail} ({done} of {count})")));

@@ -4,11 +4,13 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use settled::journal::{IncidentFilter, IncidentGroup, IncidentRow};
-use settled::protocol::{IncidentKind, Timestamp};
+use settled::journal::{IncidentFilter, IncidentRow};
+use settled::protocol::IncidentKind;
 
+use super::group::Group;
 use super::words::Words;
 use crate::console::form::Form;
+use crate::console::link::Link;
 use crate::console::page::{Page, Place, render};
 use crate::console::visitor::Visitor;
 use crate::console::words::Common;
@@ -18,7 +20,7 @@ const PAGE: usize = 50;
 
 /// What was asked for in the address.
 pub(super) struct Asked {
-    /// `open`, `resolved` or empty for both.
+    /// `open`, `resolved` or empty for both (`all` in an address).
     pub(super) state: String,
     pub(super) participant: String,
     pub(super) step: String,
@@ -36,10 +38,10 @@ impl Asked {
         let form = Form::read(query);
         let text = |name| form.text(name).unwrap_or_default().trim().to_owned();
         let number = |name| form.text(name).and_then(|number| number.parse().ok());
-        let state = if form.all("state").next().is_some() {
-            text("state")
-        } else {
-            "open".to_owned()
+        let state = match form.all("state").next() {
+            None => "open".to_owned(),
+            Some("all") => String::new(),
+            Some(_) => text("state"),
         };
         Self {
             state,
@@ -88,46 +90,28 @@ impl Asked {
 
     /// The address of the same list, from a cursor on.
     fn link(&self, cursor: Option<&str>) -> String {
-        let mut link = String::from("/console/incidents?");
-        let fields = [
-            ("state", &*self.state),
-            ("participant", &self.participant),
-            ("step", &self.step),
-            ("name", &self.name),
-            ("kind", &self.kind),
-            ("fault", &self.fault),
-            ("saga", &self.saga),
-            ("cursor", cursor.unwrap_or_default()),
-        ];
-        for (name, value) in fields {
-            if name == "state" || !value.is_empty() {
-                add_field(&mut link, name, value);
-            }
-        }
-        link
+        let state = if self.state.is_empty() {
+            "all"
+        } else {
+            &self.state
+        };
+        Link::to("incidents")
+            .field("state", state)
+            .field("participant", &self.participant)
+            .field("step", &self.step)
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("fault", &self.fault)
+            .field("saga", &self.saga)
+            .field("cursor", cursor.unwrap_or_default())
+            .text()
     }
-}
-
-pub(super) fn add_field(link: &mut String, name: &str, value: &str) {
-    if !link.ends_with('?') {
-        link.push('&');
-    }
-    link.push_str(name);
-    link.push('=');
-    let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-    link.extend(value);
-}
-
-struct Group<'a> {
-    of: &'a IncidentGroup,
-    kind: &'a str,
-    link: String,
-    waiting: String,
 }
 
 struct Row<'a> {
     of: &'a IncidentRow,
     kind: &'a str,
+    error: String,
 }
 
 #[derive(Template)]
@@ -167,7 +151,7 @@ pub(in crate::console) async fn list(
         Ok(groups) => groups,
         Err(error) => return problem::unreadable(&visitor, error),
     };
-    let now = coordinator.clock().now();
+    let (now, payloads) = (coordinator.clock().now(), console.api.masked());
     let page = Page::new(&console, &visitor, Place::Incidents, common.incidents);
     let shown = ListPage {
         page: page.await.live(),
@@ -178,13 +162,17 @@ pub(in crate::console) async fn list(
             .iter()
             .map(|kind| (kind.as_str(), words.kind(kind.as_str())))
             .collect(),
-        groups: groups.iter().map(|of| group(of, words, now)).collect(),
+        groups: groups
+            .iter()
+            .map(|of| Group::new(of, visitor.language, now, payloads))
+            .collect(),
         rows: found
             .items
             .iter()
             .map(|of| Row {
                 of,
                 kind: words.kind(&of.kind),
+                error: shape::visible(&payloads.text(&of.error)),
             })
             .collect(),
         next: found
@@ -198,26 +186,4 @@ pub(in crate::console) async fn list(
             .map(|(done, of)| format!("{} {done} {} {of}", words.decided, words.of)),
     };
     render(StatusCode::OK, &shown)
-}
-
-fn group<'a>(of: &'a IncidentGroup, words: &'static Words, now: Timestamp) -> Group<'a> {
-    let mut link = String::from("/console/incidents?");
-    add_field(&mut link, "state", "open");
-    for (name, value) in [
-        ("participant", of.participant.as_deref().unwrap_or_default()),
-        ("name", &of.name),
-        ("step", &of.step),
-        ("kind", &of.kind),
-        ("fault", &of.fault),
-    ] {
-        if !value.is_empty() {
-            add_field(&mut link, name, value);
-        }
-    }
-    Group {
-        of,
-        kind: words.kind(&of.kind),
-        link,
-        waiting: shape::span((now - of.oldest_at).0),
-    }
 }

@@ -2,10 +2,12 @@
 //! decides of them.
 
 mod decide;
+mod group;
 mod list;
 mod one;
 mod words;
 
 pub(super) use decide::{resolve_many, resolve_one};
+pub(super) use group::Group;
 pub(super) use list::list;
 pub(super) use one::show;

@@ -8,14 +8,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use settled::journal::{
-    CommitCounts, IncidentFilter, IncidentGroup, IncidentTally, LATENCY_BUCKETS_US, Snapshot,
-};
+use settled::journal::{CommitCounts, IncidentFilter, IncidentTally, LATENCY_BUCKETS_US, Snapshot};
 use settled::protocol::{Span, Timestamp};
 
 use self::hour::Hour;
 use self::words::Words;
-use super::link::Link;
+use super::incidents::Group;
 use super::page::{Page, Place, render};
 use super::participants::{self, Row};
 use super::visitor::Visitor;
@@ -28,12 +26,6 @@ const TOP: usize = 5;
 const MOST_PARTICIPANTS: usize = 8;
 
 const DAY: Span = Span::from_secs(24 * 3_600);
-
-struct Group<'a> {
-    of: &'a IncidentGroup,
-    link: String,
-    waiting: String,
-}
 
 /// How the journal's writer does, since the start.
 struct JournalPace {
@@ -101,25 +93,12 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
         open_calls: open_calls as u64,
         tally,
         journal: pace(&coordinator.journal_stats().counts(), now - began),
-        groups: groups.iter().take(TOP).map(|of| group(of, now)).collect(),
+        groups: (groups.iter().take(TOP))
+            .map(|of| Group::new(of, visitor.language, now, console.api.masked()))
+            .collect(),
         participants: &rows,
     };
     render(StatusCode::OK, &shown)
-}
-
-fn group(of: &IncidentGroup, now: Timestamp) -> Group<'_> {
-    let link = Link::to("incidents").field("state", "open");
-    let link = link
-        .field("participant", of.participant.as_deref().unwrap_or_default())
-        .field("name", &of.name)
-        .field("step", &of.step)
-        .field("kind", &of.kind)
-        .field("fault", &of.fault);
-    Group {
-        of,
-        link: link.text(),
-        waiting: shape::span((now - of.oldest_at).0),
-    }
 }
 
 fn pace(counts: &CommitCounts, since: Span) -> JournalPace {

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::words::Words;
 use super::{list, one};
-use crate::api::Problem;
+use crate::api::{Problem, no_marks};
 use crate::audit::{Detail, Target};
 use crate::console::form::Form;
 use crate::console::link::Link;
@@ -86,13 +86,14 @@ async fn put_document(
     name: &str,
     document: &str,
 ) -> Result<bool, (StatusCode, String)> {
+    let refused = |problem: Problem| (problem.status(), problem.detail().to_owned());
+    no_marks(document.as_bytes()).map_err(refused)?;
     let put = console
         .coordinator()
         .put_schedule(name, document.as_bytes());
-    put.await.map(|(_, new)| new).map_err(|error| {
-        let problem = Problem::from(error);
-        (problem.status(), problem.detail().to_owned())
-    })
+    put.await
+        .map(|(_, new)| new)
+        .map_err(|error| refused(Problem::from(error)))
 }
 
 /// Removes a schedule.

@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::shown::{Shown, cleared};
+use super::shown::Shown;
 use super::words::Words;
 use crate::console::form::Form;
 use crate::console::page::{Page, Place, render};
@@ -75,14 +75,14 @@ async fn page(
         Ok(all) => all,
         Err(error) => return problem::unreadable(visitor, error),
     };
-    let now = coordinator.clock().now();
+    let (now, payloads) = (coordinator.clock().now(), console.api.masked());
     let page = Page::new(console, visitor, Place::Schedules, common.schedules).await;
     let mut schedules = Vec::with_capacity(all.len());
     let mut unreadable = Vec::new();
     for item in &all {
         match item {
-            Ok(view) => schedules.push(Shown::new(view, words, now)),
-            Err(error) => unreadable.push(shape::visible(&cleared(&error.to_string()))),
+            Ok(view) => schedules.push(Shown::new(view, words, now, payloads)),
+            Err(error) => unreadable.push(shape::visible(&payloads.text(&error.to_string()))),
         }
     }
     let shown = ListPage {

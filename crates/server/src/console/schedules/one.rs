@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use settled::schedule::{Missed, Overlap};
 
-use super::shown::{Shown, cleared};
+use super::shown::Shown;
 use super::words::Words;
 use crate::console::form::Form;
 use crate::console::page::{Page, Place, render};
@@ -33,6 +33,7 @@ struct OnePage<'a> {
     notice: Option<&'static str>,
     triggered: Option<&'a str>,
     may_operate: bool,
+    reveal: bool,
 }
 
 pub(in crate::console) async fn show(
@@ -73,7 +74,10 @@ async fn page(
     };
     let now = coordinator.clock().now();
     let page = Page::new(console, visitor, Place::Schedules, &view.row.name).await;
-    let document = cleared(view.row.document.as_str());
+    let reveal = visitor.may_see_all() && said.text("reveal") == Some("true");
+    let payloads = console.api.shown(reveal);
+    let document = payloads.json(&view.row.document);
+    let document = document.as_str();
     let typed = wrong.and_then(|_| said.text("document"));
     let policies = view.schedule.as_ref().ok();
     let shown = OnePage {
@@ -88,9 +92,9 @@ async fn page(
             Overlap::Skip => words.overlap_skip,
             Overlap::Queue => words.overlap_queue,
         }),
-        document: shape::pretty(&document),
-        edited: typed.map_or_else(|| shape::editable(&document), str::to_owned),
-        schedule: Shown::new(&view, words, now),
+        document: shape::pretty(document),
+        edited: typed.map_or_else(|| shape::editable(document), str::to_owned),
+        schedule: Shown::new(&view, words, now, payloads),
         wrong: wrong.map(|(_, why)| why),
         notice: match said.text("put") {
             _ if wrong.is_some() => None,
@@ -102,6 +106,7 @@ async fn page(
             .text("triggered")
             .filter(|run| wrong.is_none() && run.len() <= LONGEST),
         may_operate: visitor.may_operate(),
+        reveal,
     };
     render(wrong.map_or(StatusCode::OK, |(status, _)| status), &shown)
 }

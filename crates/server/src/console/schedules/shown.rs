@@ -1,18 +1,12 @@
 //! A schedule in words: when it is due, its runs, its document. Pure, but for the clock's time that it
 //! is given.
 
-use std::borrow::Cow;
-
 use settled::protocol::{SagaState, Timestamp};
 use settled::schedule::{RunView, ScheduleView, Timing};
 
 use super::words::Words;
 use crate::console::shape;
-
-/// Everything of a document, or of what is said of it, that a page shows goes through here.
-pub(super) fn cleared(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
-}
+use crate::view::Shown as Payloads;
 
 /// One schedule as it is shown.
 pub(super) struct Shown<'a> {
@@ -36,9 +30,14 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(of: &'a ScheduleView, words: &'a Words, now: Timestamp) -> Self {
+    pub(super) fn new(
+        of: &'a ScheduleView,
+        words: &'a Words,
+        now: Timestamp,
+        payloads: Payloads<'_>,
+    ) -> Self {
         let (timing, zone) = match of.schedule.as_ref().map(|said| &said.timing) {
-            Ok(Timing::Cron(cron)) => (cleared(&cron.pattern).into_owned(), cron.timezone.as_str()),
+            Ok(Timing::Cron(cron)) => (cron.pattern.clone(), cron.timezone.as_str()),
             Ok(Timing::Every(step)) => (format!("{} {step}", words.every), ""),
             Err(_) => ("–".to_owned(), ""),
         };
@@ -63,7 +62,7 @@ impl<'a> Shown<'a> {
             }),
             last_run: of.last_run.as_ref().map(run),
             triggered_run: of.triggered_run.as_ref().map(run),
-            error: error.map(|error| shape::visible(&cleared(&error))),
+            error: error.map(|error| shape::visible(&payloads.text(&error))),
         }
     }
 }
