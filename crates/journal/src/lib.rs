@@ -37,6 +37,7 @@ mod writer;
 pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_hash};
 pub use chain::chain_after;
 pub use change::{Change, Telling, Told};
+pub use cursor::reached;
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
 pub use incident::{IncidentGroup, fault};

@@ -19,6 +19,8 @@ mod live;
 mod login;
 mod page;
 mod problem;
+mod saga;
+mod sagas;
 mod session;
 mod shape;
 mod visitor;
@@ -55,6 +57,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("/console/logout", "console.logout"),
     ("/console/incidents/{id}/resolve", "incident.resolve"),
     ("/console/incidents/resolve", "incident.resolve.many"),
+    ("/console/sagas/{id}/cancel", "saga.cancel"),
 ];
 
 /// Every page behind the guard.
@@ -78,6 +81,12 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/console/incidents/{id}/resolve",
             post(incidents::resolve_one),
+        )
+        .route("/console/sagas", get(sagas::list))
+        .route("/console/sagas/{id}", get(saga::show))
+        .route(
+            "/console/sagas/{id}/cancel",
+            post(saga::cancel).get(saga::show),
         )
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
