@@ -23,7 +23,7 @@ pub(super) const MAX_ROWS: usize = 100_000;
 /// How many inputs one page looks into.
 const MAX_INPUTS: usize = 10_000;
 /// How long one page looks in vain: rows and inputs are of any size, and somebody waits.
-const MAX_TIME: Duration = Duration::from_millis(40);
+const MAX_TIME: Duration = Duration::from_millis(50);
 /// How many rows it passes in vain before it looks at the clock, and how often then.
 const CLOCK_EVERY: usize = 64;
 

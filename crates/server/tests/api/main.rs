@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod console_sagas;
 mod described;
 mod durable;
 mod events;

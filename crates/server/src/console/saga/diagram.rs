@@ -4,14 +4,19 @@
 //! undone stands in a lane of its own below, with lines that go back. This only reckons; it knows
 //! nothing of colours or texts.
 
-pub(super) const WIDTH: i32 = 172;
+pub(super) const WIDTH: i32 = 184;
 pub(super) const HEIGHT: i32 = 60;
 pub(super) const BACK_HEIGHT: i32 = 44;
 const BETWEEN_LAYERS: i32 = 56;
 const BETWEEN_ROWS: i32 = 30;
+/// Of more steps side by side than these, rows are closer, and a single step stands at the top of
+/// its layer, where one looks first.
+const MANY_ROWS: i32 = 6;
+const BETWEEN_MANY_ROWS: i32 = 18;
 const MARGIN: i32 = 24;
 /// Between the way forward and the way back.
 const BETWEEN_LANES: i32 = 58;
+const BETWEEN_BACK_ROWS: i32 = 24;
 
 /// A step as the picture needs it.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +58,13 @@ pub(super) fn lay_out(steps: &[Step], failed: Option<usize>, in_a_row: bool) -> 
     let layers = layers(steps);
     let columns = in_columns(steps, &layers);
     let rows = columns.iter().map(Vec::len).max().unwrap_or(1) as i32;
-    let lane = rows * HEIGHT + (rows - 1) * BETWEEN_ROWS;
+    let are_many = rows > MANY_ROWS;
+    let between = if are_many {
+        BETWEEN_MANY_ROWS
+    } else {
+        BETWEEN_ROWS
+    };
+    let lane = rows * HEIGHT + (rows - 1) * between;
     let mut forward = vec![
         Place {
             step: 0,
@@ -64,13 +75,13 @@ pub(super) fn lay_out(steps: &[Step], failed: Option<usize>, in_a_row: bool) -> 
     ];
     for (column, members) in columns.iter().enumerate() {
         let count = members.len() as i32;
-        let used = count * HEIGHT + (count - 1) * BETWEEN_ROWS;
-        let top = MARGIN + (lane - used) / 2;
+        let used = count * HEIGHT + (count - 1) * between;
+        let top = MARGIN + if are_many { 0 } else { (lane - used) / 2 };
         for (row, step) in members.iter().enumerate() {
             forward[*step] = Place {
                 step: *step,
                 x: MARGIN + column as i32 * (WIDTH + BETWEEN_LAYERS),
-                y: top + row as i32 * (HEIGHT + BETWEEN_ROWS),
+                y: top + row as i32 * (HEIGHT + between),
             };
         }
     }
@@ -102,12 +113,14 @@ fn add_way_back(
     let top = diagram.height - MARGIN + BETWEEN_LANES;
     let mut bottom = top;
     for members in columns {
-        let undone = members.iter().filter(|step| steps[**step].undone.is_some());
-        for (row, step) in undone.enumerate() {
-            let y = top + row as i32 * (BACK_HEIGHT + BETWEEN_ROWS);
+        let is_undone = |step: &usize| steps[*step].undone.is_some();
+        let mut undone: Vec<usize> = members.iter().copied().filter(is_undone).collect();
+        undone.sort_by_key(|step| steps[*step].undone);
+        for (row, step) in undone.into_iter().enumerate() {
+            let y = top + row as i32 * (BACK_HEIGHT + BETWEEN_BACK_ROWS);
             bottom = bottom.max(y + BACK_HEIGHT);
-            let x = diagram.forward[*step].x;
-            diagram.back.push(Place { step: *step, x, y });
+            let x = diagram.forward[step].x;
+            diagram.back.push(Place { step, x, y });
         }
     }
     if diagram.back.is_empty() {
@@ -314,7 +327,7 @@ mod tests {
         let steps: Vec<Step> = (0..30_usize)
             .map(|step| Step {
                 needs: step.checked_sub(1).into_iter().collect(),
-                undone: (step < 20).then_some(20 - step),
+                undone: (step < 20).then(|| 20 - step),
             })
             .collect();
         let diagram = lay_out(&steps, Some(20), true);
@@ -329,7 +342,7 @@ mod tests {
 
     #[test]
     fn steps_side_by_side_are_stacked() {
-        let mut all = steps(&[&[]; 20]);
+        let mut all = steps(&[&[] as &[usize]; 20]);
         all.push(Step {
             needs: (0..20).collect(),
             undone: None,
@@ -375,7 +388,7 @@ mod tests {
             (50, None),
         ];
         let needs = needs_as_they_went(&spans);
-        assert_eq!(needs[..2], [vec![], vec![]]);
+        assert!(needs[0].is_empty() && needs[1].is_empty());
         assert_eq!(needs[2..4], [vec![0, 1], vec![0, 1]]);
         assert_eq!(needs[4], [0, 1, 2]);
         let steps: Vec<Step> = needs

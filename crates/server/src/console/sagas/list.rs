@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use settled::journal::{ReadError, SagaFilter, reached};
-use settled::protocol::{SagaState, StepState, Timestamp};
+use settled::protocol::{SagaState, StepIndex, StepState, Timestamp};
 use settled::snapshot::SagaSnapshot;
 
 use super::words::Words;
@@ -142,21 +142,21 @@ impl<'a> SagaRow<'a> {
             .map(|step| step.state)
             .collect();
         let is_done = |state: &&StepState| **state == StepState::Done;
-        let reason = saga.reason().map(|reason| {
-            let mut text = shown_text(&reason.message);
-            if let Some((end, _)) = text.char_indices().nth(REASON) {
-                text.truncate(end);
-                text.push('…');
+        let step_name = |step: StepIndex| {
+            let step = saga.plan().steps.get(usize::from(step));
+            step.map_or("", |step| &step.name)
+        };
+        let open = saga.incidents().iter().find(|incident| incident.open);
+        let reason = match (saga.reason(), open) {
+            (Some(reason), _) => Some(in_short(reason.step.map(step_name), &reason.message)),
+            // It did not go back, and waits for a person all the same.
+            (None, Some(incident)) => {
+                let view = saga.steps().nth(usize::from(incident.leg.step));
+                let error = view.and_then(|view| view.error);
+                error.map(|error| in_short(Some(step_name(incident.leg.step)), error))
             }
-            let step = reason.step.and_then(|step| {
-                let steps = &saga.plan().steps;
-                steps.get(usize::from(step))
-            });
-            match step {
-                Some(step) => format!("{}: {text}", step.name),
-                None => text,
-            }
-        });
+            (None, None) => None,
+        };
         Self {
             of,
             state: saga.state(now),
@@ -171,6 +171,19 @@ impl<'a> SagaRow<'a> {
             open_incidents: saga.incidents().iter().filter(|one| one.open).count(),
             exact,
         }
+    }
+}
+
+/// A reason on one line.
+fn in_short(step: Option<&str>, message: &str) -> String {
+    let mut text = shown_text(message);
+    if let Some((end, _)) = text.char_indices().nth(REASON) {
+        text.truncate(end);
+        text.push('…');
+    }
+    match step {
+        Some(step) => format!("{}: {text}", shown_text(step)),
+        None => text,
     }
 }
 

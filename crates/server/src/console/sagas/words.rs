@@ -16,7 +16,7 @@ words! {
         progress: "Steps", "步骤";
         started: "Started", "开始时间";
         took: "Took / age", "耗时 / 已历时";
-        reason: "Why it went back", "回退原因";
+        reason: "Reason", "原因";
         by: "Submitted by", "提交者";
         exact: "This id exactly", "编号完全一致";
         unreadable: "Its record is damaged. Nothing acts on it; the server's log says what is wrong.",
