@@ -81,7 +81,10 @@ fn measure(reader: &mut dyn Reader, sagas: i64) -> Result<(), Box<dyn Error>> {
         ("a name of nobody", name("nobody")),
         ("a minute far back", early),
         ("a common text", text("sku-1001")),
-        ("an id far back, as text", text(&format!("order-{}", sagas / 10))),
+        (
+            "an id far back, as text",
+            text(&format!("order-{}", sagas / 10)),
+        ),
         ("a rare text", text("needle")),
     ] {
         let (mut first, mut slowest) = (Vec::new(), Duration::ZERO);
@@ -157,7 +160,7 @@ fn saga(no: i64, sagas: i64, plan: &Arc<Plan>, definition: &Json) -> Append {
             ))),
             error: None,
         };
-        let over = at(step as u32 * 2 + 3);
+        let over = at(u32::from(step) * 2 + 3);
         events.push(Event::AttemptEnded {
             leg: LegId::action(step),
             attempt: 1,

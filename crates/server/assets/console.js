@@ -131,9 +131,12 @@
   addEventListener("hashchange", unfold);
   unfold();
 
-  // A search that has looked for a while goes on by itself until it has found something.
+  // A search that has looked for a while goes on by itself until it has found something, while
+  // somebody looks on.
   const goOn = async () => {
     for (let link; (link = document.querySelector("[data-go-on]")) && !document.querySelector("[data-rows] > tr");) {
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      if (document.hidden) return;
       const answer = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
       if (!answer || !answer.ok || answer.redirected || !link.isConnected) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");

@@ -32,7 +32,10 @@ impl Browser {
         };
         let page = browser.get(host, "/console/sagas").await.text();
         let (_, rest) = page.split_once("name=\"form\" value=\"").unwrap();
-        rest.split('"').next().unwrap().clone_into(&mut browser.form);
+        rest.split('"')
+            .next()
+            .unwrap()
+            .clone_into(&mut browser.form);
         assert_eq!(browser.form.len(), 64);
         browser
     }
@@ -54,9 +57,15 @@ impl Browser {
 #[tokio::test]
 async fn the_list_shows_what_became_of_each_saga_and_finds_it() {
     let host = Host::start().await;
-    host.run("fine", json!([host.step("a", "/ok"), host.step("b", "/ok")]))
-        .await;
-    let steps = json!([host.undone_step("a", "/ok", "/ok"), host.step("b", "/refuse")]);
+    host.run(
+        "fine",
+        json!([host.step("a", "/ok"), host.step("b", "/ok")]),
+    )
+    .await;
+    let steps = json!([
+        host.undone_step("a", "/ok", "/ok"),
+        host.step("b", "/refuse")
+    ]);
     host.run("undone", steps).await;
     host.run("stuck", json!([host.undone_step("pay", "/break", "/ok")]))
         .await;
@@ -163,6 +172,11 @@ const HOSTILE: [&str; 5] = [
     "a\u{0}b",
 ];
 
+fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
+}
+
 #[tokio::test]
 async fn nothing_that_a_payload_says_is_taken_for_markup() {
     let host = Host::start().await;
@@ -187,11 +201,14 @@ async fn nothing_that_a_payload_says_is_taken_for_markup() {
     assert!(text.len() < 400_000, "{}", text.len());
     for query in ["q", "name", "since", "state", "cursor"] {
         for hostile in HOSTILE {
-            let value: String = hostile.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let value = percent_encode(hostile);
             let page = host.get(&format!("/console/sagas?{query}={value}")).await;
             assert!(page.status < 500, "{query} {hostile}");
             let text = page.text();
-            assert!(!text.contains("<script>") && !text.contains("<img"), "{query}");
+            assert!(
+                !text.contains("<script>") && !text.contains("<img"),
+                "{query}"
+            );
             assert!(!text.contains("<svg onload"), "{query}");
         }
     }
@@ -200,7 +217,10 @@ async fn nothing_that_a_payload_says_is_taken_for_markup() {
 #[tokio::test]
 async fn a_saga_is_cancelled_by_a_form_of_the_session_and_by_nothing_else() {
     let host = Host::start().await;
-    let steps = json!([host.undone_step("a", "/ok", "/ok/back"), host.step("b", "/pend")]);
+    let steps = json!([
+        host.undone_step("a", "/ok", "/ok/back"),
+        host.step("b", "/pend")
+    ]);
     let saga: Value = json!({"id": "c", "steps": steps});
     host.post_json("/v1/sagas", &saga).await;
     host.until("c", |saga| saga["steps"][1]["state"] == "pending")
@@ -222,10 +242,14 @@ async fn a_saga_is_cancelled_by_a_form_of_the_session_and_by_nothing_else() {
     assert!(!page.contains(path), "it cannot be cancelled twice");
     let done = json!([host.step("a", "/ok")]);
     host.run("done", done).await;
-    let reply = browser.post(&host, "/console/sagas/done/cancel", &form).await;
+    let reply = browser
+        .post(&host, "/console/sagas/done/cancel", &form)
+        .await;
     assert_eq!(reply.status, 409);
     assert!(reply.text().contains("the saga is settled"));
-    let reply = browser.post(&host, "/console/sagas/none/cancel", &form).await;
+    let reply = browser
+        .post(&host, "/console/sagas/none/cancel", &form)
+        .await;
     assert_eq!(reply.status, 404);
     let audit = host.get("/v1/audit?action=saga.cancel").await.json();
     assert!(audit.to_string().contains("\"target\":\"c\""), "{audit}");

@@ -17,6 +17,7 @@ const MARGIN: i32 = 24;
 /// Between the way forward and the way back.
 const BETWEEN_LANES: i32 = 58;
 const BETWEEN_BACK_ROWS: i32 = 24;
+const CORNER: i32 = 8;
 
 /// A step as the picture needs it.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +91,7 @@ pub(super) fn lay_out(steps: &[Step], failed: Option<usize>, in_a_row: bool) -> 
         .iter()
         .enumerate()
         .flat_map(|(to, needs)| needs.iter().map(move |from| (*from, to)))
-        .map(|(from, to)| to_the_right(forward[from], forward[to]))
+        .map(|(from, to)| to_the_right(forward[from], forward[to], are_many))
         .collect();
     let mut diagram = Diagram {
         width: MARGIN * 2 + columns.len() as i32 * (WIDTH + BETWEEN_LAYERS) - BETWEEN_LAYERS,
@@ -219,14 +220,27 @@ fn without_shortcuts(steps: &[Step], layers: &[usize]) -> Vec<Vec<usize>> {
     direct
 }
 
-fn to_the_right(from: Place, to: Place) -> String {
+/// A line to a later step: a curve, or with corners where there are so many that curves would run
+/// into one another.
+fn to_the_right(from: Place, to: Place, has_corners: bool) -> String {
     let (x, y) = (from.x + WIDTH, from.y + HEIGHT / 2);
     let (to_x, to_y) = (to.x - 5, to.y + HEIGHT / 2);
     if y == to_y {
         return format!("M{x} {y} L{to_x} {to_y}");
     }
-    let (near, far) = (x + BETWEEN_LAYERS / 2, to_x - BETWEEN_LAYERS / 2);
-    format!("M{x} {y} C{near} {y} {far} {to_y} {to_x} {to_y}")
+    let half = BETWEEN_LAYERS / 2;
+    let (near, far) = (x + half, to_x - half);
+    if !has_corners {
+        return format!("M{x} {y} C{near} {y} {far} {to_y} {to_x} {to_y}");
+    }
+    let turn = CORNER * (to_y - y).signum();
+    format!(
+        "M{x} {y} L{} {y} Q{near} {y} {near} {} L{near} {} Q{near} {to_y} {} {to_y} L{to_x} {to_y}",
+        near - CORNER,
+        y + turn,
+        to_y - turn,
+        near + CORNER,
+    )
 }
 
 fn backwards(from: Place, to: Place) -> String {

@@ -228,7 +228,11 @@ impl Telling<'_> {
 
     fn answered(&mut self, key: Open, record: &Record, word: &'static str, answer: &AnswerRecord) {
         let is_shown = record.seq >= self.first;
-        let response = if is_shown { self.response(answer) } else { None };
+        let response = if is_shown {
+            self.response(answer)
+        } else {
+            None
+        };
         let error = answer.error.as_deref().map(shown_text);
         if let Some(entry) = self.end(key, record.at, word) {
             entry.response = response;
@@ -248,7 +252,8 @@ impl Telling<'_> {
         entry.title = format!("{} {number}", entry.title);
         entry.is_call = true;
         let leg = record.event.leg();
-        let is_function = leg.is_some_and(|leg| self.history.saga.saga.plan().is_function(leg.step));
+        let is_function =
+            leg.is_some_and(|leg| self.history.saga.saga.plan().is_function(leg.step));
         if !is_function && record.seq >= self.first {
             entry.request = Some(self.request(request));
         }
@@ -313,7 +318,10 @@ impl Telling<'_> {
                 self.entries.push(entry);
             }
             Event::IncidentOpened {
-                incident, evidence, kind, ..
+                incident,
+                evidence,
+                kind,
+                ..
             } => {
                 let mut entry = self.entry(record);
                 entry.error = Some(shown_text(&evidence.error));
@@ -377,13 +385,21 @@ impl Telling<'_> {
                 entry.incident = Some(format!("{}~{incident}", self.history.saga.id));
                 let decision = self.common.word(resolution.decision.as_str());
                 entry.facts.push((self.words.decision, decision.to_owned()));
-                entry.facts.push((self.common.by, shown_text(&resolution.by)));
+                entry
+                    .facts
+                    .push((self.common.by, shown_text(&resolution.by)));
                 if !resolution.note.is_empty() {
                     let note = shown_text(&resolution.note);
                     entry.facts.push((self.common.note, note));
                 }
-                let given = resolution.result.as_ref().map(|json| (self.words.result, json));
-                let edited = resolution.body.as_ref().map(|json| (self.common.body, json));
+                let given = resolution
+                    .result
+                    .as_ref()
+                    .map(|json| (self.words.result, json));
+                let edited = resolution
+                    .body
+                    .as_ref()
+                    .map(|json| (self.common.body, json));
                 if let Some((called, json)) = given.or(edited) {
                     entry.payload = Some((called, self.payload(json)));
                 }

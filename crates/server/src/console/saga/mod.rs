@@ -21,9 +21,13 @@ pub(super) use page::show;
 /// A payload as a page shows it, as far as it is shown.
 pub(super) fn shown_payload(json: &Json) -> String {
     let text = json.as_str();
+    if text.len() <= shape::LONGEST {
+        return shape::payload(json);
+    }
+    // What is not shown need not be laid out.
     let end = text.floor_char_boundary(shape::LONGEST);
     let mut shown = shape::pretty(&text[..end]);
-    if end < text.len() && !shown.ends_with('…') {
+    if !shown.ends_with('…') {
         shown.push_str("\n…");
     }
     shown

@@ -11,7 +11,7 @@ use settled::snapshot::SagaSnapshot;
 use super::diagram::{BACK_HEIGHT, HEIGHT, WIDTH};
 use super::history::{Told, tell};
 use super::picture::{Axis, Picture, draw, on_axis};
-use super::timeline::{LEFT, ROW, TOP};
+use super::timeline::{LEFT, PAUSE, ROW, TOP};
 use super::words::Words;
 use super::{shown_payload, shown_text};
 use crate::console::page::{Page, Place, render};
@@ -107,7 +107,11 @@ async fn page(
     let page = Page::new(console, visitor, Place::Sagas, &of.id).await;
     let is_unsettled = saga.settled().is_none();
     let shown = SagaPage {
-        page: if is_unsettled { page.live_of(&of.id) } else { page },
+        page: if is_unsettled {
+            page.live_of(&of.id)
+        } else {
+            page
+        },
         common,
         words,
         of,

@@ -219,9 +219,10 @@ pub(super) fn on_axis(
     let are_all = calls.len() <= MOST_CALLS;
     let calls = &calls[calls.len().saturating_sub(MOST_CALLS)..];
     let first = calls.first()?;
-    let start = match are_all {
-        true => history.saga.created_at.min(first.from),
-        false => first.from,
+    let start = if are_all {
+        history.saga.created_at.min(first.from)
+    } else {
+        first.from
     };
     let mut legs: Vec<LegId> = Vec::new();
     let mut spans = Vec::with_capacity(calls.len());
@@ -247,22 +248,26 @@ pub(super) fn on_axis(
             step.map_or_else(String::new, |step| shown_text(&step.name))
         })
         .collect();
-    let marks = calls.iter().zip(&spans).zip(&layout.bars).map(|((call, span), bar)| {
-        let direction = common.word(call.leg.direction.as_str());
-        let name = &names[span.row];
-        let took = shape::span(span.until - span.from);
-        let word = common.word(call.word);
-        Mark {
-            at: *bar,
-            seq: call.seq,
-            word: call.word,
-            is_wait: call.is_wait,
-            title: format!("{name} · {direction} · {}: {word}, {took}", call.title),
-            sign: place_for_sign(*bar, span.row, &spans, &layout)
-                .filter(|_| !call.is_wait)
-                .map(|x| (x, sign(call.word))),
-        }
-    });
+    let marks = calls
+        .iter()
+        .zip(&spans)
+        .zip(&layout.bars)
+        .map(|((call, span), bar)| {
+            let direction = common.word(call.leg.direction.as_str());
+            let name = &names[span.row];
+            let took = shape::span(span.until - span.from);
+            let word = common.word(call.word);
+            Mark {
+                at: *bar,
+                seq: call.seq,
+                word: call.word,
+                is_wait: call.is_wait,
+                title: format!("{name} · {direction} · {}: {word}, {took}", call.title),
+                sign: place_for_sign(*bar, span.row, &spans, &layout)
+                    .filter(|_| !call.is_wait)
+                    .map(|x| (x, sign(call.word))),
+            }
+        });
     let marks = marks.collect();
     let rows = legs.iter().zip(&names).enumerate();
     Some(Axis {

@@ -11,12 +11,12 @@ pub(super) const LEFT: i32 = 210;
 const PLOT: i32 = 860;
 const RIGHT: i32 = 24;
 pub(super) const ROW: i32 = 30;
-pub(super) const TOP: i32 = 34;
+pub(super) const TOP: i32 = 46;
 const BOTTOM: i32 = 12;
 /// The least width of a bar: it can be seen, and hit.
 pub(super) const THIN: i32 = 5;
 /// How wide a pause is that is drawn short.
-const PAUSE: i32 = 46;
+pub(super) const PAUSE: i32 = 66;
 /// The most pauses that are drawn short, the longest ones.
 const MOST_PAUSES: usize = 6;
 /// As many ticks as the axis has, about.
@@ -132,15 +132,15 @@ fn apart(mut bars: Vec<Bar>, spans: &[Span]) -> Vec<Bar> {
 
 /// Takes the time apart into stretches, and shares the width out among them.
 fn stretches(spans: &[Span], start: i64) -> Vec<Stretch> {
-    let mut busy: Vec<(i64, i64)> = spans
-        .iter()
-        .map(|span| match span.is_wait {
+    let mut busy: Vec<(i64, i64)> = Vec::with_capacity(spans.len() * 2 + 1);
+    for span in spans {
+        if span.is_wait {
             // Where a wait begins and ends is work of a moment.
-            true => (span.from, span.from),
-            false => (span.from, span.until.max(span.from)),
-        })
-        .chain(spans.iter().filter(|span| span.is_wait).map(|span| (span.until, span.until)))
-        .collect();
+            busy.extend([(span.from, span.from), (span.until, span.until)]);
+        } else {
+            busy.push((span.from, span.until.max(span.from)));
+        }
+    }
     busy.push((start, start));
     busy.sort_unstable();
     let mut merged: Vec<(i64, i64)> = Vec::new();
@@ -151,7 +151,10 @@ fn stretches(spans: &[Span], start: i64) -> Vec<Stretch> {
         }
     }
     let working: i64 = merged.iter().map(|(from, until)| until - from).sum();
-    let mut gaps: Vec<i64> = merged.windows(2).map(|pair| pair[1].0 - pair[0].1).collect();
+    let mut gaps: Vec<i64> = merged
+        .windows(2)
+        .map(|pair| pair[1].0 - pair[0].1)
+        .collect();
     gaps.sort_unstable_by(|a, b| b.cmp(a));
     let least = gaps.get(MOST_PAUSES).copied().unwrap_or(0);
     let short = |gap: i64| gap > least && gap > (working / 2).max(1_000);
@@ -186,14 +189,24 @@ fn share_out(stretches: &mut [Stretch]) {
     // Every stretch has room for a bar, however short it was.
     let least = f64::from(THIN * 3);
     let room = f64::from(PLOT) - pauses as f64 * f64::from(PAUSE) - moments as f64 * least;
-    let all: f64 = stretches.iter().filter(|one| !one.is_pause).map(length).sum();
+    let all: f64 = stretches
+        .iter()
+        .filter(|one| !one.is_pause)
+        .map(length)
+        .sum();
     let mut x = 0.0;
     for stretch in stretches {
         stretch.x = x;
         stretch.width = if stretch.is_pause {
             f64::from(PAUSE)
         } else {
-            least + room * if all > 0.0 { length(stretch) / all } else { 0.0 }
+            least
+                + room
+                    * if all > 0.0 {
+                        length(stretch) / all
+                    } else {
+                        0.0
+                    }
         };
         x += stretch.width;
     }
@@ -208,7 +221,11 @@ fn ticks(stretches: &[Stretch]) -> Vec<Tick> {
     let step = nice(all / TICKS);
     let mut ticks: Vec<Tick> = Vec::new();
     let mut free = i32::MIN;
-    for (index, stretch) in stretches.iter().enumerate().filter(|(_, one)| !one.is_pause) {
+    for (index, stretch) in stretches
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| !one.is_pause)
+    {
         let length = stretch.until - stretch.from;
         for elapsed in (0..=length / step).map(|count| count * step) {
             let share = elapsed as f64 / length.max(1) as f64;
@@ -230,7 +247,9 @@ fn ticks(stretches: &[Stretch]) -> Vec<Tick> {
 
 /// The least of 1, 2, 5 × 10ⁿ, or of what clocks have, that is not less.
 fn nice(least: i64) -> i64 {
-    const CLOCK: [i64; 12] = [15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200];
+    const CLOCK: [i64; 12] = [
+        15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200,
+    ];
     let least = least.max(100);
     if least > 10_000_000 {
         let seconds = CLOCK.iter().map(|seconds| seconds * 1_000_000);
@@ -263,7 +282,13 @@ fn label(elapsed: i64, step: i64) -> String {
     match elapsed / 1_000_000 {
         seconds if seconds < 60 && step >= 1_000_000 => format!("{seconds} s"),
         seconds if seconds < 60 => {
-            let places = if step >= 100_000 { 1 } else if step >= 10_000 { 2 } else { 3 };
+            let places = if step >= 100_000 {
+                1
+            } else if step >= 10_000 {
+                2
+            } else {
+                3
+            };
             format!("{:.places$} s", elapsed as f64 / 1e6)
         }
         seconds if seconds < 3_600 && seconds % 60 == 0 => format!("{} min", seconds / 60),
@@ -314,7 +339,10 @@ mod tests {
         let [first, second, third] = timeline.bars[..] else {
             panic!("three bars");
         };
-        assert!((third.width - 2 * first.width).abs() < 20, "{first:?} {third:?}");
+        assert!(
+            (third.width - 2 * first.width).abs() < 20,
+            "{first:?} {third:?}"
+        );
         assert!(second.x >= first.x + first.width - 1);
         assert!(timeline.pauses.is_empty());
         assert_eq!(timeline.ticks[0].text, "0");

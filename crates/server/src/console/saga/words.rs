@@ -30,6 +30,7 @@ words! {
         needs: "Needs", "依赖";
         pivot: "pivot", "关键步骤";
         pivot_hint: "No way back after this step.", "此步骤之后不再回退。";
+        compensation: "Compensation", "补偿";
         tried: "attempts", "次尝试";
         timeline: "Timeline", "时间线";
         timeline_of: "Every call of the saga over time; the same is in the list below.",

@@ -70,9 +70,15 @@ impl Asked {
 
     /// Whether not every saga is asked for.
     fn is_narrow(&self) -> bool {
-        [&self.text, &self.name, &self.state, &self.since, &self.until]
-            .iter()
-            .any(|text| !text.is_empty())
+        [
+            &self.text,
+            &self.name,
+            &self.state,
+            &self.since,
+            &self.until,
+        ]
+        .iter()
+        .any(|text| !text.is_empty())
     }
 
     /// The address of the same list, from a cursor on.
