@@ -321,7 +321,114 @@ fn fit(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use settled::definition::Definition;
+    use settled::journal::SagaNo;
+    use settled::protocol::{AnswerRecord, Json, Outcome, Record, RequestRecord, Saga, StepPlan};
+    use settled::snapshot::SagaSnapshot;
+
+    use super::super::history::tell;
     use super::*;
+    use crate::console::words::Language;
+
+    /// A function that came to two steps side by side, and to a third after both.
+    fn function_saga() -> History {
+        let definition = Definition::of_function("trip", CompensateOrder::Reverse, false);
+        let request = || {
+            Arc::new(RequestRecord {
+                method: "POST".to_owned(),
+                url: "http://trip.local/".to_owned(),
+                headers: Vec::new(),
+                body: None,
+            })
+        };
+        let started = |step| Event::AttemptStarted {
+            leg: LegId::action(step),
+            attempt: 1,
+            request: request(),
+        };
+        let added = |step: u16, name: &str| Event::StepAdded {
+            step,
+            plan: Arc::new(StepPlan {
+                name: name.to_owned(),
+                ..definition.plan().steps[0].clone()
+            }),
+            input: Json::from_valid("{}".to_owned()),
+        };
+        let ended = |step, at| Event::AttemptEnded {
+            leg: LegId::action(step),
+            attempt: 1,
+            answer: AnswerRecord {
+                outcome: Outcome::Done,
+                status: Some(200),
+                headers: Vec::new(),
+                body: Some(Json::from_valid("1".to_owned())),
+                error: None,
+            },
+            again_at: Timestamp(at),
+            arrives_until: Timestamp(at),
+        };
+        let submitted = Event::Submitted {
+            deadline_at: None,
+            trace: None,
+        };
+        let events = [
+            (0, submitted),
+            (10, started(0)),
+            (20, added(1, "flight")),
+            (20, added(2, "hotel")),
+            (30, started(1)),
+            (30, started(2)),
+            (900, ended(1, 900)),
+            (2_000, ended(2, 2_000)),
+            (2_100, added(3, "pay")),
+            (2_200, started(3)),
+        ];
+        let mut saga = Saga::new(Arc::clone(definition.plan()));
+        let mut records = Vec::new();
+        for (seq, (at, event)) in (1_u32..).zip(events) {
+            let at = Timestamp(at);
+            let record = Record { seq, at, event };
+            saga.apply(&record).unwrap();
+            records.push(record);
+        }
+        let saga = SagaSnapshot {
+            no: SagaNo(1),
+            id: "trip-1".into(),
+            name: "trip".into(),
+            input: Json::from_valid("{}".to_owned()),
+            submitted_by: None,
+            created_at: Timestamp(0),
+            definition: Arc::new(definition),
+            saga,
+        };
+        History { saga, records }
+    }
+
+    #[test]
+    fn a_function_s_steps_stand_in_the_order_in_which_it_came_to_them() {
+        let history = function_saga();
+        let common = Common::of(Language::English);
+        let words = Words::of(Language::English);
+        let picture = draw(&history, common, words).unwrap();
+        let names: Vec<&str> = picture.forward.iter().map(|node| &*node.name).collect();
+        assert_eq!(names, ["flight", "hotel", "pay"]);
+        assert_eq!(picture.layout.forward_lines.len(), 2);
+        let [flight, hotel, pay] = picture.layout.forward[..] else {
+            panic!("three steps");
+        };
+        assert!(flight.x == hotel.x && hotel.x < pay.x && flight.y < hotel.y);
+        assert_eq!(picture.forward[2].word, "running");
+
+        let told = tell(&history, common, words);
+        let axis = on_axis(&history, &told.calls, common, Timestamp(5_000)).unwrap();
+        assert_eq!((axis.rows.len(), axis.marks.len()), (4, 4));
+        // The function itself only waits for its steps.
+        assert!(axis.marks[0].is_wait && !axis.marks[1].is_wait);
+        assert_eq!(axis.marks[2].seq, 6);
+        assert!(axis.marks[2].at.width > axis.marks[1].at.width);
+    }
 
     #[test]
     fn a_long_name_is_cut_to_what_fits() {
