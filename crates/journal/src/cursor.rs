@@ -30,6 +30,12 @@ impl SagaCursor {
     }
 }
 
+/// How far back a list of sagas has come with this cursor, where it is one of its own.
+#[must_use]
+pub fn reached(cursor: &str) -> Option<Timestamp> {
+    SagaCursor::read(cursor).ok().map(|place| place.created_at)
+}
+
 /// A place in the list of incidents.
 pub(crate) fn write_incident(no: i64) -> String {
     format!("i{no:016x}")

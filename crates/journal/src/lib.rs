@@ -38,6 +38,7 @@ pub use audit::{AuditEntry, AuditFilter, AuditRow, audit_hash};
 pub use chain::chain_after;
 pub use change::{Change, Telling, Told};
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
+pub use cursor::reached;
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
 pub use incident::{IncidentGroup, alike, fault};
 pub use memory::MemoryJournal;

@@ -134,6 +134,30 @@
     if (asked && !confirm(asked)) event.preventDefault();
   });
 
+  // A link to an entry unfolds it.
+  const unfold = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.matches("details")) target.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
+  // A search that has looked for a while goes on by itself until it has found something, while
+  // somebody looks on.
+  const goOn = async () => {
+    for (let link; (link = document.querySelector("[data-go-on]")) && !document.querySelector("[data-rows] > tr");) {
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      if (document.hidden) return;
+      const answer = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
+      if (!answer || !answer.ok || answer.redirected || !link.isConnected) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
+      if (!fresh) return;
+      link.closest("#list").replaceChildren(...fresh.childNodes);
+      showTimes(document);
+    }
+  };
+  goOn();
+
   for (const field of document.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
   for (const form of document.forms) showChosen(form);
   showTimes(document);

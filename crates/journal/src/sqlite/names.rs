@@ -84,6 +84,8 @@ texts! {
     definition_by_digest: stored::DEFINITION,
     unsettled_sagas: search::UNSETTLED,
     all_sagas: search::ALL,
+    named_sagas: search::NAMED,
+    compensated_sagas: search::COMPENSATED,
     first_event: search::FIRST_EVENT,
     incident: incidents::ONE,
     told: incidents::TOLD,

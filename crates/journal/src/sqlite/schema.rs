@@ -182,9 +182,12 @@ CREATE TABLE @schedule (
 ) STRICT;
 ";
 
-/// Who did what, and what was told of incidents.
+/// Who did what, and what was told of incidents; and how the rare among many sagas are found. Neither
+/// index is touched when a saga is settled that went well.
 const V3: &str = "
 ALTER TABLE @saga ADD COLUMN submitted_by TEXT;
+CREATE INDEX @saga_name ON @saga (name, created_at);
+CREATE INDEX @saga_compensated ON @saga (created_at) WHERE state = 'compensated';
 
 ALTER TABLE @incident ADD COLUMN told TEXT;
 ALTER TABLE @incident ADD COLUMN told_at TEXT;

@@ -4,6 +4,8 @@
 //! in a long history ends its page early and says where to go on, so that it never keeps a reader
 //! busy for long.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::{Connection, Error, Row, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,6 +22,10 @@ use crate::time_text::{self, TimeText};
 pub(super) const MAX_ROWS: usize = 100_000;
 /// How many inputs one page looks into.
 const MAX_INPUTS: usize = 10_000;
+/// How long one page looks in vain: rows and inputs are of any size, and somebody waits.
+const MAX_TIME: Duration = Duration::from_millis(50);
+/// How many rows it passes in vain before it looks at the clock, and how often then.
+const CLOCK_EVERY: usize = 64;
 
 /// What is not settled is few, and is kept together.
 pub(super) const UNSETTLED: &str = "
@@ -29,6 +35,16 @@ pub(super) const UNSETTLED: &str = "
 pub(super) const ALL: &str = "
     SELECT no, created_at, state, name, id FROM @saga INDEXED BY @saga_created
     WHERE (created_at, no) < (?1, ?2) AND created_at >= ?3
+    ORDER BY created_at DESC, no DESC";
+/// What is of one kind.
+pub(super) const NAMED: &str = "
+    SELECT no, created_at, state, name, id FROM @saga INDEXED BY @saga_name
+    WHERE name = ?4 AND (created_at, no) < (?1, ?2) AND created_at >= ?3
+    ORDER BY created_at DESC, no DESC";
+/// What went back is few where all is well.
+pub(super) const COMPENSATED: &str = "
+    SELECT no, created_at, state, name, id FROM @saga INDEXED BY @saga_compensated
+    WHERE state = 'compensated' AND (created_at, no) < (?1, ?2) AND created_at >= ?3
     ORDER BY created_at DESC, no DESC";
 pub(super) const FIRST_EVENT: &str = "SELECT data FROM @event WHERE saga = ?1 AND seq = 1";
 
@@ -52,7 +68,8 @@ fn find_sagas(
     limit: usize,
 ) -> Result<Page<SagaNo>, Error> {
     let mut text = filter.text.as_deref().map(TextSearch::new);
-    let mut statement = connection.prepare_cached(saga_query(texts, filter))?;
+    let way = Way::of(filter);
+    let mut statement = connection.prepare_cached(way.query(texts))?;
     let first = filter.since.unwrap_or(Timestamp(i64::MIN));
     // Every row is before this one, but for those that the cursor says were seen.
     let end = SagaCursor {
@@ -66,18 +83,26 @@ fn find_sagas(
     let before = [cursor.unwrap_or(end), until.unwrap_or(end)]
         .into_iter()
         .fold(end, Ord::min);
-    let mut rows = statement.query(params![
-        TimeText::new(before.created_at).as_str(),
-        before.saga.0,
-        TimeText::new(first).as_str(),
-    ])?;
+    let (created_before, first) = (TimeText::new(before.created_at), TimeText::new(first));
+    let (created_before, first) = (created_before.as_str(), first.as_str());
+    let mut rows = match (way, &filter.name) {
+        (Way::Named, Some(name)) => {
+            statement.query(params![created_before, before.saga.0, first, name])?
+        }
+        _ => statement.query(params![created_before, before.saga.0, first])?,
+    };
+    let began = Instant::now();
     let mut items = Vec::new();
     let mut looked_at = 0;
+    let mut in_vain: usize = 0;
     let mut last: Option<String> = None;
     while let Some(row) = rows.next()? {
         if items.len() == limit
             || looked_at == MAX_ROWS
             || text.as_ref().is_some_and(TextSearch::is_tired)
+            || (in_vain >= CLOCK_EVERY
+                && in_vain.is_multiple_of(CLOCK_EVERY)
+                && began.elapsed() >= MAX_TIME)
         {
             return Ok(Page {
                 items,
@@ -97,6 +122,8 @@ fn find_sagas(
             };
         if matches {
             items.push(SagaNo(no));
+        } else {
+            in_vain += 1;
         }
         // A row whose time cannot be read is no place to go on from; the next one is.
         if let Some(created_at) = column(row, 1).and_then(time_text::parse) {
@@ -115,11 +142,32 @@ fn find_sagas(
     })
 }
 
-/// Along which index to go.
-pub(super) fn saga_query<'a>(texts: &'a Texts, filter: &SagaFilter) -> &'a str {
-    match filter.state {
-        Some(state) if !state.is_settled() => &texts.unsettled_sagas,
-        _ => &texts.all_sagas,
+/// Along which index to go: the one that passes the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Unsettled,
+    Named,
+    Compensated,
+    All,
+}
+
+impl Way {
+    pub(super) fn of(filter: &SagaFilter) -> Self {
+        match (filter.state, &filter.name) {
+            (Some(state), _) if !state.is_settled() => Self::Unsettled,
+            (_, Some(_)) => Self::Named,
+            (Some(SagaState::Compensated), None) => Self::Compensated,
+            _ => Self::All,
+        }
+    }
+
+    pub(super) fn query(self, texts: &Texts) -> &str {
+        match self {
+            Self::Unsettled => &texts.unsettled_sagas,
+            Self::Named => &texts.named_sagas,
+            Self::Compensated => &texts.compensated_sagas,
+            Self::All => &texts.all_sagas,
+        }
     }
 }
 

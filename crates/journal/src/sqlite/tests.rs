@@ -15,7 +15,8 @@ use settled_protocol::{
 };
 
 use super::names::{Names, Texts};
-use super::{OpenError, SqliteJournal, schema, search};
+use super::search::Way;
+use super::{OpenError, SqliteJournal, schema};
 use crate::support::{self, Known};
 use crate::{
     Append, Appended, CommitError, Journal, Keeper, NewSaga, ReadError, Reader, SagaFilter,
@@ -458,6 +459,14 @@ fn searches_walk_along_an_index() {
         state: Some(SagaState::Running),
         ..SagaFilter::default()
     };
+    let compensated = SagaFilter {
+        state: Some(SagaState::Compensated),
+        ..SagaFilter::default()
+    };
+    let named = SagaFilter {
+        name: Some("refund".to_owned()),
+        ..compensated.clone()
+    };
     let texts = Texts::new(Names::ALONE);
     let plans = [
         (texts.due.as_str(), "saga_wake"),
@@ -466,10 +475,12 @@ fn searches_walk_along_an_index() {
         (&texts.old, "saga_settled"),
         (&texts.drop_definition, "saga_definition"),
         (
-            search::saga_query(&texts, &SagaFilter::default()),
+            Way::of(&SagaFilter::default()).query(&texts),
             "saga_created",
         ),
-        (search::saga_query(&texts, &running), "saga_settled"),
+        (Way::of(&running).query(&texts), "saga_settled"),
+        (Way::of(&compensated).query(&texts), "saga_compensated"),
+        (Way::of(&named).query(&texts), "saga_name"),
         (
             "SELECT count(*) FROM incident WHERE state = 'open'",
             "incident_open",

@@ -14,7 +14,8 @@ use rusqlite::Connection;
 use settled_protocol::SagaState;
 
 use super::names::{Names, Texts};
-use super::{OpenError, SqliteJournal, schema, search};
+use super::search::Way;
+use super::{OpenError, SqliteJournal, schema};
 use crate::support;
 use crate::{
     Append, Appended, CommitError, Committer, Journal, Keeper, SagaFilter, SagaKey, SagaNo,
@@ -385,7 +386,7 @@ fn searches_walk_along_the_journals_own_indexes() {
         (&texts.oldest, "settled_saga_settled"),
         (&texts.old, "settled_saga_settled"),
         (&texts.drop_definition, "settled_saga_definition"),
-        (search::saga_query(&texts, &running), "settled_saga_settled"),
+        (Way::of(&running).query(&texts), "settled_saga_settled"),
         (&texts.tail, "settled_event_saga"),
         (&texts.open_incidents, "settled_incident_open"),
     ];

@@ -43,7 +43,7 @@ pub(crate) use incidents::behind;
 pub(crate) use participants::set_limits;
 pub(crate) use problem::Problem;
 pub(crate) use resolve::resolve;
-pub(crate) use reveal::no_marks;
+pub(crate) use reveal::{no_marks, search};
 
 /// How far the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ pub(crate) fn no_marks(body: &[u8]) -> Result<(), Problem> {
 
 /// A page of sagas. To those who see inputs masked a search tells nothing of what they do not see, by
 /// where its pages end either.
-pub(super) async fn search(
+pub(crate) async fn search(
     coordinator: &Coordinator,
     filter: SagaFilter,
     cursor: Option<String>,

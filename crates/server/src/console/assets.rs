@@ -20,7 +20,14 @@ const ASSETS: [Asset; 3] = [
     Asset {
         name: "console.css",
         kind: "text/css; charset=utf-8",
-        text: include_str!("../../assets/console.css"),
+        text: concat!(
+            include_str!("../../assets/css/base.css"),
+            include_str!("../../assets/css/incidents.css"),
+            include_str!("../../assets/css/operations.css"),
+            include_str!("../../assets/css/charts.css"),
+            include_str!("../../assets/css/sagas.css"),
+            include_str!("../../assets/css/saga.css"),
+        ),
     },
     Asset {
         name: "console.js",

@@ -24,6 +24,8 @@ mod overview;
 mod page;
 mod participants;
 mod problem;
+mod saga;
+mod sagas;
 mod schedules;
 mod session;
 mod shape;
@@ -66,6 +68,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("/console/schedules/{name}", "schedule.put"),
     ("/console/schedules/{name}/trigger", "schedule.trigger"),
     ("/console/schedules/{name}/delete", "schedule.delete"),
+    ("/console/sagas/{id}/cancel", "saga.cancel"),
 ];
 
 /// Every page behind the guard.
@@ -112,6 +115,12 @@ pub(crate) fn router(api: Api) -> Router {
             post(schedules::delete).get(schedules::show),
         )
         .route("/console/audit", get(audit::list))
+        .route("/console/sagas", get(sagas::list))
+        .route("/console/sagas/{id}", get(saga::show))
+        .route(
+            "/console/sagas/{id}/cancel",
+            post(saga::cancel).get(saga::show),
+        )
         .route("/console/live", get(live::live))
         .route("/console/assets/{name}", get(assets::asset))
         .route("/console/{*rest}", get(problem::nothing_here))

@@ -331,25 +331,4 @@ mod tests {
         let later = minutes.last(at(400, 0));
         assert!(later.iter().all(|minute| minute.completed == 0));
     }
-
-    /// What an event costs: `cargo test -p settled-server --lib --release -- --ignored cost`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn cost_of_an_event() {
-        let minutes = Minutes::default();
-        minutes.begin(at(0, 0));
-        let began = std::time::Instant::now();
-        let events = 10_000_000;
-        for event in 0..events {
-            let moment = Timestamp(event * 600);
-            minutes.settled(moment, SagaState::Completed, Span(event % 5_000_000));
-        }
-        let nanos = began.elapsed().as_nanos() as f64 / events as f64;
-        let began = std::time::Instant::now();
-        let shown = minutes.last(Timestamp(events * 600)).len();
-        println!(
-            "{nanos:.1} ns an event; {shown} minutes read in {:?}",
-            began.elapsed()
-        );
-    }
 }

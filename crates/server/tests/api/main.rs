@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod console_operations;
+mod console_sagas;
 mod described;
 mod durable;
 mod events;

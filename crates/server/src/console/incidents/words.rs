@@ -24,7 +24,7 @@ words! {
         done_hint: "You did it by hand, or saw that it happened.", "已由人工完成，或已确认它确实发生。";
         not_done: "It did not happen", "并未发生";
         not_done_hint: "You saw that it did not happen; the saga goes on from there.",
-            "已确认它并未发生；事务由此继续。";
+            "已确认它并未发生；saga 由此继续。";
         abandon: "Leave it as it is", "放弃，保持现状";
         abandon_hint: "Nobody does anything more about it. A note must say why.",
             "不再作任何处理，必须在备注中说明原因。";
@@ -44,7 +44,7 @@ words! {
         state_open: "open", "待处理";
         state_resolved: "resolved", "已处理";
         no_request: "No request could be made.", "未能生成请求。";
-        no_response: "No answer came.", "没有收到响应。";
+        no_response: "No answer came.", "没有收到应答。";
         unknown_outcome: "outcome unknown", "结果未知";
         refused: "refused", "被拒绝";
         not_sent: "never got through", "始终未能送达";
@@ -52,14 +52,14 @@ words! {
         contradiction: "contradicting answers", "前后矛盾";
         mismatch: "code does not fit the record", "代码与记录不符";
         what_happened: "What happened", "发生了什么";
-        place: "Where it stands in the saga", "在事务中的位置";
+        place: "Where it stands in the saga", "在 saga 中的位置";
         history: "Every attempt", "每次调用";
-        whole_saga: "The whole saga", "查看整个事务";
+        whole_saga: "The whole saga", "查看整个 saga";
         calls_next: "Then called", "随后调用";
-        saga_then: "The saga is then", "事务随后";
+        saga_then: "The saga is then", "saga 随后";
         not_allowed: "Not possible here", "此处不可用";
         compensates: "Compensated then", "随后补偿";
-        up_to_function: "What comes after that is for the saga's function to say.", "之后的步骤由事务函数决定。";
+        up_to_function: "What comes after that is for the saga's function to say.", "之后的步骤由 saga 函数决定。";
         earlier: "Decided before", "之前的处理";
         key: "Idempotency key", "幂等键";
     }

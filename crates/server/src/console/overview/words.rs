@@ -5,8 +5,8 @@ use crate::console::words::words;
 words! {
     /// Texts of the overview.
     Words {
-        rates: "Sagas per minute", "每分钟事务数";
-        latencies: "How long sagas took", "事务耗时";
+        rates: "Sagas per minute", "每分钟 saga 数";
+        latencies: "How long sagas took", "saga 耗时";
         latencies_hint: "From accepted to settled, by the minute in which they were settled. The axis is logarithmic.",
             "从受理到结束，按结束时所在的分钟统计；纵轴为对数刻度。";
         last_hour: "the last hour", "最近一小时";
@@ -20,9 +20,9 @@ words! {
         half: "half (p50)", "一半（p50）";
         of_20: "19 of 20 (p95)", "20 个中的 19 个（p95）";
         of_100: "99 of 100 (p99)", "100 个中的 99 个（p99）";
-        no_value: "none settled", "无事务结束";
+        no_value: "none settled", "无 saga 结束";
         not_whole: "Shaded minutes are not complete: more was settled then than was read back from the journal.",
-            "阴影部分的分钟数据不完整：当时结束的事务多于从日志读回的数量。";
+            "阴影部分的分钟数据不完整：当时结束的 saga 多于从日志读回的数量。";
         accepted_since: "How many were accepted is known since this server started; the rest was read back from the journal.",
             "“已受理”自本服务启动后才有统计，其余数据从日志读回。";
         due: "Due now", "已到期";
@@ -32,7 +32,7 @@ words! {
         in_memory: "In memory", "内存中";
         calls_open: "calls under way:", "进行中的调用：";
         oldest: "Oldest unsettled", "最早未结束";
-        all_settled: "Everything is settled", "全部事务均已结束";
+        all_settled: "Everything is settled", "全部 saga 均已结束";
         accepted_at: "accepted", "受理于";
         open_incidents: "Open incidents", "待处理异常单";
         last_day: "last 24 h:", "近 24 小时：";

@@ -32,16 +32,16 @@ words! {
         waiting: "waiting", "排队中";
         blocked: "blocked", "受阻";
         broken: "broken", "无法读取";
-        blocked_by: "Nothing runs until a person has settled the incident of", "在人工处理完以下事务的异常单之前不会执行：";
+        blocked_by: "Nothing runs until a person has settled the incident of", "在人工处理完以下 saga 的异常单之前不会执行：";
         waiting_for: "A run waits until the one before it is settled; it was due", "有一次执行正在等待上一次结束，原定于";
         trigger: "Run now", "立即执行";
-        trigger_confirm: "Run this schedule's saga now, out of turn?", "现在就执行一次该定时任务的事务？";
+        trigger_confirm: "Run this schedule's saga now, out of turn?", "现在就执行一次该定时任务的 saga？";
         delete: "Delete", "删除";
-        delete_confirm: "Delete this schedule? Sagas that it has started go on.", "删除该定时任务？已启动的事务会继续执行。";
+        delete_confirm: "Delete this schedule? Sagas that it has started go on.", "删除该定时任务？已启动的 saga 会继续执行。";
         document: "Document", "文档";
         edit: "Change the document", "修改文档";
         edit_hint: "JSON with cron and timezone, or every; and the saga to run. It holds for due times that come after this.",
-            "JSON：cron 与 timezone，或 every；以及要执行的事务 saga。对之后的执行时间生效。";
+            "JSON：cron 与 timezone，或 every；以及要执行的 saga saga。对之后的执行时间生效。";
         save: "Put this document", "保存文档";
         new: "New schedule", "新建定时任务";
         new_name_hint: "1 to 64 characters of A-Z a-z 0-9 _ -", "1 至 64 个字符：A-Z a-z 0-9 _ -";

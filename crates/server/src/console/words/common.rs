@@ -6,7 +6,7 @@ words! {
     /// Texts of every page.
     Common {
         overview: "Overview", "概览";
-        sagas: "Sagas", "事务";
+        sagas: "Sagas", "Saga";
         incidents: "Incidents", "异常单";
         schedules: "Schedules", "定时任务";
         participants: "Participants", "参与方";
@@ -48,21 +48,17 @@ words! {
         all: "all", "全部";
         more: "Older", "更早";
         newest: "Newest", "最新";
-        yes: "yes", "是";
-        no: "no", "否";
-        none: "none", "无";
         id: "Id", "编号";
-        saga: "Saga", "事务";
+        saga: "Saga", "Saga";
         name: "Name", "名称";
         step: "Step", "步骤";
-        direction: "Direction", "方向";
         state: "State", "状态";
         kind: "Kind", "类型";
         participant: "Participant", "参与方";
         error: "Error", "错误";
         attempts: "Attempts", "尝试次数";
         request: "Request", "请求";
-        response: "Response", "响应";
+        response: "Response", "应答";
         headers: "Headers", "头部";
         body: "Body", "正文";
         status: "Status", "状态码";
@@ -72,12 +68,10 @@ words! {
         at: "When", "时间";
         opened: "Opened", "发生时间";
         took: "Took", "耗时";
-        cancel: "Cancel", "取消";
         copy: "Copy", "复制";
         copied: "Copied", "已复制";
         reveal: "Show what is masked", "显示被遮盖的内容";
         conceal: "Mask again", "重新遮盖";
-        masked_hint: "Some fields are masked.", "部分字段已遮盖。";
     }
 }
 
