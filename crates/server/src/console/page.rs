@@ -35,6 +35,8 @@ pub(super) struct Entry {
 /// What a page has around what is its own.
 pub(super) struct Page<'a> {
     pub(super) title: &'a str,
+    /// What follows the `?` in the addresses of styles and script.
+    pub(super) assets: &'static str,
     pub(super) words: &'static Common,
     pub(super) visitor: &'a Visitor,
     pub(super) navigation: Vec<Entry>,
@@ -83,6 +85,7 @@ impl<'a> Page<'a> {
         }
         Self {
             title,
+            assets: assets::version(),
             words,
             visitor,
             navigation,
@@ -94,6 +97,7 @@ impl<'a> Page<'a> {
     pub(super) fn bare(visitor: &'a Visitor, title: &'a str) -> Self {
         Self {
             title,
+            assets: assets::version(),
             words: visitor.words(),
             visitor,
             navigation: Vec::new(),
@@ -112,10 +116,6 @@ impl<'a> Page<'a> {
         let saga = percent_encoding::utf8_percent_encode(saga, percent_encoding::NON_ALPHANUMERIC);
         self.live = Some(format!("saga={saga}"));
         self
-    }
-
-    pub(super) fn assets(&self) -> &'static str {
-        assets::version()
     }
 
     /// What every form of the page must carry.

@@ -1,5 +1,7 @@
 //! How times, spans, numbers and payloads are written for people. Nothing here escapes: templates do.
 
+use std::fmt::Write;
+
 use settled::protocol::{Json, Timestamp};
 
 use super::page::Markup;
@@ -190,7 +192,8 @@ pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for sign in text.chars() {
         if hidden(sign) {
-            shown.push_str(&format!("⟨U+{:04X}⟩", sign as u32));
+            // Writing to a string does not fail.
+            let _ = write!(shown, "⟨U+{:04X}⟩", sign as u32);
         } else {
             shown.push(sign);
         }

@@ -23,8 +23,8 @@ const LIGHT: &str = "settled-light";
 pub(super) enum Light {
     /// As the system says.
     System,
-    Light,
-    Dark,
+    Day,
+    Night,
 }
 
 impl Light {
@@ -32,13 +32,13 @@ impl Light {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
-            Self::Light => "light",
-            Self::Dark => "dark",
+            Self::Day => "light",
+            Self::Night => "dark",
         }
     }
 
     fn parse(word: &str) -> Option<Self> {
-        [Self::System, Self::Light, Self::Dark]
+        [Self::System, Self::Day, Self::Night]
             .into_iter()
             .find(|light| light.as_str() == word)
     }

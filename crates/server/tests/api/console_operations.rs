@@ -454,7 +454,7 @@ async fn every_page_speaks_chinese() {
     host.run("a", json!([host.step("s", "/ok")])).await;
     let browser = Browser::open(&host).await;
     for (path, word) in [
-        ("/console", "每分钟事务数"),
+        ("/console", "每分钟 saga 数"),
         ("/console/participants", "熔断器"),
         ("/console/schedules", "新建定时任务"),
         ("/console/audit", "审计"),

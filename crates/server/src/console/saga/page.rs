@@ -47,6 +47,10 @@ struct Why {
     message: String,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that the template asks"
+)]
 #[derive(Template)]
 #[template(path = "console/saga.html")]
 struct SagaPage<'a> {
