@@ -26,6 +26,19 @@ pub(crate) fn read(path: &Path) -> Result<String, CliError> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_as(path: &Path, expected: &str) -> Result<String, CliError> {
+    let text = text(path)?;
+    let json_only = path.extension().is_some_and(|ending| ending == "json");
+    to_json(&text, json_only, expected).map_err(|why| CliError::Document {
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// A file's text, or that of standard input for `-`.
+///
+/// # Errors
+/// Where the file cannot be read, or is no text.
+pub(crate) fn text(path: &Path) -> Result<String, CliError> {
     let failed = |source| CliError::File {
         path: path.to_owned(),
         source,
@@ -41,14 +54,9 @@ pub(crate) fn read_as(path: &Path, expected: &str) -> Result<String, CliError> {
         let file = std::fs::File::open(path).map_err(failed)?;
         file.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
     }
-    let text = String::from_utf8(bytes).map_err(|_| CliError::Document {
+    String::from_utf8(bytes).map_err(|_| CliError::Document {
         path: path.to_owned(),
         why: "this is not text in UTF-8; write it as YAML or JSON".to_owned(),
-    })?;
-    let json_only = path.extension().is_some_and(|ending| ending == "json");
-    to_json(&text, json_only, expected).map_err(|why| CliError::Document {
-        path: path.to_owned(),
-        why,
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use settled::coordinator::CoordinatorSettings;
 use settled::engine::{Limits, Settings};
+use settled::mask::Mask;
 use settled::participant::{AllowList, HttpParticipants, HttpSettings};
 use settled::protocol::Span;
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +42,16 @@ pub(crate) struct EngineArgs {
     /// which it is left alone for a while (or off).
     #[arg(long, value_name = "HOST:PORT=LIMITS", value_parser = limits::one)]
     limit: Vec<(String, Limits)>,
+    /// Fields to mask in what is recorded as evidence and shown, beside the defaults: a name such as
+    /// iban or *account, in any case and with or without - _ .; may be given several times
+    ///
+    /// The defaults are passwords, tokens, keys and the like, card numbers, and what follows Bearer
+    /// or Basic. What is needed to call again is kept whole.
+    #[arg(long, value_name = "PATTERN")]
+    mask: Vec<String>,
+    /// Mask only what --mask names; no card numbers either
+    #[arg(long)]
+    no_default_masks: bool,
 }
 
 impl EngineArgs {
@@ -78,13 +89,31 @@ impl EngineArgs {
         }
     }
 
+    /// What is masked.
+    ///
+    /// # Errors
+    /// Where a pattern is no name.
+    pub(crate) fn mask(&self) -> Result<Mask, CliError> {
+        let mask = if self.no_default_masks {
+            Mask::only(&self.mask)
+        } else {
+            Mask::with(&self.mask)
+        };
+        Ok(mask?)
+    }
+
     /// The coordinator's settings.
-    pub(crate) fn settings(&self, keep_settled: Option<Duration>) -> CoordinatorSettings {
+    pub(crate) fn settings(
+        &self,
+        mask: Mask,
+        keep_settled: Option<Duration>,
+    ) -> CoordinatorSettings {
         CoordinatorSettings {
             engine: Settings {
                 max_in_flight: self.max_in_flight,
                 limits: self.limits(),
                 limits_of: self.limit.iter().cloned().collect(),
+                mask,
                 ..Settings::default()
             },
             keep_settled: keep_settled.map(Span::from),

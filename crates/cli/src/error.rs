@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use settled::journal::OpenError;
+use settled::mask::BadPattern;
 use settled::participant::{AllowListError, HttpSetupError};
 use settled_server::{AccessError, BadTokenFile, BindError};
 
@@ -57,6 +58,9 @@ pub(crate) enum CliError {
     /// The allow-list.
     #[error("--allow-participant: {0}")]
     Allow(#[from] AllowListError),
+    /// What is to be masked.
+    #[error("--mask: {0}")]
+    Mask(#[from] BadPattern),
     /// The settings of calls.
     #[error("--participant-ca: {0}")]
     Http(#[from] HttpSetupError),
@@ -104,6 +108,7 @@ impl CliError {
             | Self::JournalUrl(_)
             | Self::Tokens(_)
             | Self::Allow(_)
+            | Self::Mask(_)
             | Self::Http(_)
             | Self::Access(_)
             | Self::Bind(BindError::Access(_))

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let tokens = args.token_file.as_deref().map(Tokens::load).transpose()?;
     check_access(args.listen, tokens.as_ref(), args.insecure)?;
     let participants = args.engine.participants(tokens.is_some())?;
+    let mask = args.engine.mask()?;
     warn(args, tokens.as_ref());
     let journal = url.open()?;
     probe(args.listen)?;
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
             journal,
             participants,
             Arc::clone(&metrics) as _,
-            args.engine.settings(args.keep_settled),
+            args.engine.settings(mask, args.keep_settled),
         )
         .map_err(|source| CliError::System {
             what: "the system gives no thread for the journal",

@@ -127,7 +127,7 @@ fn a_saga_goes_through_all_commands() {
     assert_eq!(status, 1);
     assert!(err.contains("nobody"), "{err}");
 
-    let (_, incidents) = json(&["incidents"]);
+    let (_, incidents) = json(&["incidents", "list"]);
     let id = incidents["incidents"][0]["id"].as_str().unwrap().to_owned();
     let (status, out, _) = serve.ask(&["incidents", "show", &id]);
     assert_eq!(status, 0);
@@ -150,7 +150,7 @@ fn a_saga_goes_through_all_commands() {
     assert!(out.contains("by ann"), "{out}");
     let (status, _, _) = serve.ask(&["watch", "stuck"]);
     assert_eq!(status, 3, "it went back");
-    let (status, out, _) = serve.ask(&["incidents"]);
+    let (status, out, _) = serve.ask(&["incidents", "--list"]);
     assert_eq!((status, out.lines().count()), (0, 1), "{out}");
     assert!(log(directory.path()).contains("settled"));
 }

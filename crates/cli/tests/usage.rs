@@ -29,6 +29,10 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
         (&["serve", "--token-file", "none"], "none"),
         (&["serve", "--token-file", "bad-tokens"], "line 1"),
         (
+            &["serve", "--mask", "a b"],
+            "--mask: \"a b\": expected the name of a field",
+        ),
+        (
             &["serve", "--allow-participant", "a b"],
             "--allow-participant",
         ),
@@ -49,6 +53,28 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
             &["incidents", "resolve", "a~1", "--decision", "maybe"],
             "not_done",
         ),
+        (&["incidents", "resolve", "--decision", "done"], "--all"),
+        (
+            &["incidents", "resolve", "--decision", "done", "--step", "a"],
+            "--all",
+        ),
+        (
+            &["incidents", "resolve", "a~1", "--all", "--decision", "done"],
+            "without ids",
+        ),
+        (
+            &[
+                "incidents",
+                "resolve",
+                "a~1",
+                "--decision",
+                "retry",
+                "--body",
+                "@gone.json",
+            ],
+            "gone.json",
+        ),
+        (&["incidents", "list", "--kind", "bad"], "contradiction"),
         (&["bench", "--fail-percent", "101"], "101"),
         (&["frobnicate"], "frobnicate"),
     ] {

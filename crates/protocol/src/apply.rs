@@ -171,10 +171,12 @@ impl Saga {
         Ok(())
     }
 
-    /// Keeps what failed first: the saga may not turn for it at once (R7).
+    /// Keeps what failed first: the saga may not turn for it at once (R7). What fails past the pivot
+    /// makes no saga go back; if that pivot turns out not to have been done, it is seen then.
     fn note_failure(&mut self, id: LegId, at: Timestamp) {
         if id.direction == Direction::Action
             && !self.turned
+            && !self.is_past_pivot()
             && self.is_failure(id, at)
             && !self.failures.contains(&Some(id.step))
         {

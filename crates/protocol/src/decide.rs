@@ -211,12 +211,7 @@ impl Saga {
         // The step that took effect last is undone first; one that may still turn out to have taken
         // effect is later than all of them. What is being undone already comes before both.
         let one_by_one = self.plan.compensate == CompensateOrder::Reverse;
-        undo.sort_by_key(|step| {
-            let finished = self.steps[usize::from(*step)].finished;
-            let place = if finished == 0 { u32::MAX } else { finished };
-            let is_fresh = self.leg(LegId::compensation(*step)).attempts == 0;
-            (is_fresh, std::cmp::Reverse(place))
-        });
+        undo.sort_by_key(|step| self.place_in_undoing(*step));
         let mut wait = one_by_one && in_doubt;
         for step in undo {
             let id = LegId::compensation(step);
@@ -238,8 +233,45 @@ impl Saga {
         Ok(over)
     }
 
+    /// What comes first when steps are undone one by one.
+    fn place_in_undoing(&self, step: StepIndex) -> (bool, std::cmp::Reverse<u32>) {
+        let finished = self.steps[usize::from(step)].finished;
+        let place = if finished == 0 { u32::MAX } else { finished };
+        let is_fresh = self.leg(LegId::compensation(step)).attempts == 0;
+        (is_fresh, std::cmp::Reverse(place))
+    }
+
+    /// Of a saga that goes back: the steps whose compensation is certainly still to be done by the
+    /// machine, in their order. Where a step is in doubt, nobody can say yet.
+    pub(crate) fn left_to_undo(&self, now: Timestamp) -> Vec<StepIndex> {
+        if !self.turned || self.settled.is_some() {
+            return Vec::new();
+        }
+        let is_left = |step: &StepIndex| {
+            let action = LegId::action(*step);
+            let plan = self.step_plan(action);
+            let back = LegId::compensation(*step);
+            let is_meant = match self.course(action, true, now) {
+                Course::Done => true,
+                Course::Exhausted(IncidentKind::UnknownOutcome) => plan.compensate_unknown,
+                Course::Person => false,
+                course => {
+                    (course.is_over() || self.leg(action).is_untouched())
+                        && self.leg(back).is_under_way()
+                }
+            };
+            // A callback may have been quicker than the answer to a call that is still under way.
+            let is_over = self.leg(back).is_resolved() || self.course(back, false, now).is_over();
+            plan.compensation.is_some() && is_meant && !is_over
+        };
+        let all = 0..self.steps.len() as StepIndex;
+        let mut left: Vec<StepIndex> = all.filter(is_left).collect();
+        left.sort_by_key(|step| self.place_in_undoing(*step));
+        left
+    }
+
     /// Whether the saga's function does not fit the record, and a person was asked.
-    fn is_mismatched(&self) -> bool {
+    pub(crate) fn is_mismatched(&self) -> bool {
         self.plan.function
             && self.incidents.iter().any(|incident| {
                 incident.open

@@ -14,6 +14,7 @@ mod apply;
 mod course;
 mod decide;
 mod event;
+mod foresee;
 mod json;
 mod plan;
 mod receive;
@@ -29,6 +30,7 @@ pub use event::{
     AnswerRecord, Answered, Cause, Event, Evidence, Finding, Reason, Record, RequestRecord,
     Resolution,
 };
+pub use foresee::{Consequence, Foreseen};
 pub use json::Json;
 pub use plan::{
     CallPlan, CompensateOrder, FUNCTION_STEP, MAX_STEPS, OnUnknown, Plan, Retry, StepIndex,

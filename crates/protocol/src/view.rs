@@ -33,7 +33,7 @@ impl Saga {
                 self.leg(LegId::action(index)),
                 self.leg(LegId::compensation(index)),
             );
-            let state = self.step_state(action, back);
+            let state = self.step_state_of(index);
             let shown = if back.attempts > 0 || state == StepState::CompensationFailed {
                 back
             } else {
@@ -50,6 +50,13 @@ impl Saga {
                     .and_then(|answer| answer.error.as_deref()),
             }
         })
+    }
+
+    pub(crate) fn step_state_of(&self, step: StepIndex) -> StepState {
+        self.step_state(
+            self.leg(LegId::action(step)),
+            self.leg(LegId::compensation(step)),
+        )
     }
 
     fn step_state(&self, action: &Leg, back: &Leg) -> StepState {

@@ -24,6 +24,10 @@
     || [...piece.querySelectorAll("input[type=text], textarea")].some((field) => field.value !== field.defaultValue)
     || [...piece.querySelectorAll("input[type=checkbox], input[type=radio]")].some((field) => field.checked !== field.defaultChecked);
 
+  // What the server last said of each piece, before the script had its way with it.
+  const was = new WeakMap();
+  for (const piece of document.querySelectorAll("[data-piece]")) was.set(piece, piece.innerHTML);
+
   let asking = false;
   const renew = async () => {
     if (asking || document.hidden) return;
@@ -39,15 +43,15 @@
       for (const piece of document.querySelectorAll("[data-piece]")) {
         const next = fresh.querySelector(`[data-piece="${CSS.escape(piece.dataset.piece)}"]`);
         if (!next || isInUse(piece)) continue;
-        if (piece.dataset.was === undefined) piece.dataset.was = "";
         const text = next.innerHTML;
-        if (piece.dataset.was === text) continue;
+        if (was.get(piece) === text) continue;
         keepOpen(piece, next);
         const focused = piece.contains(document.activeElement) ? document.activeElement : null;
         const key = focused && (focused.id || focused.getAttribute("href"));
         piece.innerHTML = next.innerHTML;
-        piece.dataset.was = text;
+        was.set(piece, text);
         showTimes(piece);
+        for (const form of piece.querySelectorAll("form")) showChosen(form);
         if (key) {
           const again = [...piece.querySelectorAll("a, button, summary")]
             .find((one) => one.id === key || one.getAttribute("href") === key);

@@ -59,6 +59,7 @@ pub mod definition;
 pub mod engine;
 pub mod function;
 pub mod local;
+pub mod mask;
 pub mod observe;
 pub mod participant;
 pub mod schedule;

@@ -1,9 +1,10 @@
 //! The commands that ask a running server: submit, show, list, watch, cancel, incidents, participants,
-//! schedules.
+//! schedules, audit.
 //!
 //! They know the API and nothing of what is behind it. Tables are for people; with `--format json`
 //! the server's own JSON is handed on as it came.
 
+mod audit;
 mod error;
 mod http;
 mod incidents;
@@ -31,9 +32,10 @@ pub(crate) enum ClientCommand {
     List(sagas::ListArgs),
     Watch(watch::WatchArgs),
     Cancel(sagas::CancelArgs),
-    Incidents(incidents::IncidentsArgs),
+    Incidents(Box<incidents::IncidentsArgs>),
     Participants(participants::ParticipantsArgs),
     Schedules(schedules::SchedulesArgs),
+    Audit(audit::AuditArgs),
 }
 
 /// Which server, and how the result is written.
@@ -100,9 +102,10 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, CliError> {
         ClientCommand::List(args) => sagas::list(args).await,
         ClientCommand::Watch(args) => watch::run(args).await,
         ClientCommand::Cancel(args) => sagas::cancel(args).await,
-        ClientCommand::Incidents(args) => incidents::run(args).await,
+        ClientCommand::Incidents(args) => incidents::run(*args).await,
         ClientCommand::Participants(args) => participants::run(args).await,
         ClientCommand::Schedules(args) => schedules::run(args).await,
+        ClientCommand::Audit(args) => audit::run(args).await,
     }
 }
 

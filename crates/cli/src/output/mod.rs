@@ -5,6 +5,7 @@
 //! characters are taken out. Colours are for terminals only, and `NO_COLOR` is honoured. A
 //! closed pipe is no failure.
 
+mod beside;
 mod saga;
 mod table;
 mod tint;
@@ -13,6 +14,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
+pub(crate) use self::beside::{beside, width};
 pub(crate) use self::saga::{Saga, state_exit};
 pub(crate) use self::table::Table;
 pub(crate) use self::tint::{Tint, paint};
@@ -98,6 +100,11 @@ pub(crate) fn plain_lines(text: &str) -> String {
     text.chars()
         .filter(|sign| *sign == '\n' || !steers(*sign))
         .collect()
+}
+
+/// A time of the API without what is less than a second.
+pub(crate) fn to_the_second(time: &str) -> &str {
+    time.get(..19).unwrap_or(time)
 }
 
 fn steers(sign: char) -> bool {

@@ -55,7 +55,7 @@ impl Table {
 }
 
 /// How many columns of a terminal a text takes: characters of East Asian scripts take two.
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     text.chars()
         .map(|sign| match sign as u32 {
             0x0300..=0x036f => 0,

@@ -110,6 +110,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
         .unwrap_or_else(|| format!("run-{:016x}", fastrand::u64(..)));
     submission.id = Some(id.clone());
     let participants = args.engine.participants(false)?;
+    let mask = args.engine.mask()?;
     let place = Place::new(args.journal.as_deref())?;
     let journal = place.url.open()?;
     let runtime = engine::runtime(1)?;
@@ -119,7 +120,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
             source,
         })?;
         let observer = Arc::new(Unobserved);
-        let settings = args.engine.settings(None);
+        let settings = args.engine.settings(mask, None);
         let started = Coordinator::start(journal, participants, observer, settings);
         let coordinator = started.map_err(|source| CliError::System {
             what: "the system gives no thread for the journal",
@@ -161,6 +162,7 @@ fn report(
     now: settled::protocol::Timestamp,
 ) -> Result<Exit, CliError> {
     let state = saga.saga.state(now).as_str();
+    // Whole: it is shown to the one who wrote its file.
     let json = settled_server::saga_json(saga, now);
     let printed = match args.format {
         Format::Json => output::print_json(&json),

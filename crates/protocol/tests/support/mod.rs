@@ -18,6 +18,7 @@ use settled_protocol::{
 };
 
 /// A saga with its history and its clock.
+#[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) plan: Arc<Plan>,
     pub(crate) saga: Saga,

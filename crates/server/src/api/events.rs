@@ -20,6 +20,7 @@ use settled::snapshot::SagaSnapshot;
 
 use super::problem::Problem;
 use super::query::Query;
+use super::reveal::{Asker, REVEAL};
 use super::sagas::{no_saga, saga_id};
 use super::{Api, json};
 use crate::view::{EventView, EventsView, Started, Timeline};
@@ -37,6 +38,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
         ("id" = String, Path, description = "The saga's id"),
         ("Accept" = Option<String>, Header, description = "`text/event-stream` for a stream: each message has an event as its `data` and the event's `seq` as its `id`; it ends after the saga is settled"),
         ("Last-Event-ID" = Option<String>, Header, description = "For a stream: begin after the event with this `seq`"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
     ),
     responses(
         (status = 200, description = "Every event in order", content(
@@ -49,11 +51,13 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 )]
 pub(super) async fn events(
     State(api): State<Api>,
+    asker: Asker,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let reveal = api.reveals(&query, &asker)?;
     let id = saga_id(id)?;
     let live = headers
         .get_all(ACCEPT)
@@ -61,7 +65,7 @@ pub(super) async fn events(
         .filter_map(|accept| accept.to_str().ok())
         .any(|accept| accept.contains("text/event-stream"));
     if live {
-        return follow(api, id, &headers).await;
+        return follow(api, id, &headers, reveal).await;
     }
     let history = api.coordinator().history(&id).await?;
     let history = history.ok_or_else(|| no_saga(&id))?;
@@ -71,13 +75,20 @@ pub(super) async fn events(
     let events = records.iter().zip(&started);
     let shown = EventsView {
         events: events
-            .map(|(record, started)| EventView::new(&history.saga, record, started.as_ref()))
+            .map(|(record, started)| {
+                EventView::new(&history.saga, record, started.as_ref(), api.shown(reveal))
+            })
             .collect(),
     };
     Ok(json(StatusCode::OK, &shown))
 }
 
-async fn follow(api: Api, id: String, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn follow(
+    api: Api,
+    id: String,
+    headers: &HeaderMap,
+    reveal: bool,
+) -> Result<Response, Problem> {
     let after = match headers.get("last-event-id") {
         None => 0,
         Some(value) if value.is_empty() => 0,
@@ -103,6 +114,7 @@ async fn follow(api: Api, id: String, headers: &HeaderMap) -> Result<Response, P
     let mut following = Following {
         api,
         id,
+        reveal,
         saga: Arc::new(history.saga.clone()),
         watching: Some(watching),
         timeline: Timeline::default(),
@@ -137,6 +149,8 @@ fn is_settled(history: &History) -> bool {
 struct Following {
     api: Api,
     id: String,
+    /// Whether payloads are shown whole.
+    reveal: bool,
     saga: Arc<SagaSnapshot>,
     /// None once the coordinator has no more to tell.
     watching: Option<Watching>,
@@ -208,7 +222,12 @@ impl Following {
             if record.seq <= self.after {
                 continue;
             }
-            let view = EventView::new(&self.saga, record, started.as_ref());
+            let view = EventView::new(
+                &self.saga,
+                record,
+                started.as_ref(),
+                self.api.shown(self.reveal),
+            );
             let Ok(json) = serde_json::to_string(&view) else {
                 continue;
             };

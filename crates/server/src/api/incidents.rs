@@ -4,13 +4,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use settled::journal::IncidentFilter;
+use settled::journal::{IncidentFilter, ReadError};
 use settled::protocol::IncidentKind;
 
 use super::problem::Problem;
 use super::query::Query;
+use super::reveal::{Asker, REVEAL};
 use super::{Api, json};
-use crate::view::{IncidentGroupsView, IncidentView, IncidentsView};
+use crate::view::{Behind, IncidentDetailView, IncidentGroupsView, IncidentView, IncidentsView};
 
 /// The longest name to look for.
 const LONGEST: usize = 256;
@@ -33,6 +34,7 @@ const LONGEST_FAULT: usize = 10_000;
         ("fault" = Option<String>, Query, description = "With this fault, as `/v1/incidents/groups` tells it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many at most; 50 where it is left out"),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
     ),
     responses(
         (status = 200, description = "A page of incidents", body = IncidentsView<'static>),
@@ -41,10 +43,12 @@ const LONGEST_FAULT: usize = 10_000;
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    asker: Asker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let known = [&FILTER[..], &["state", "limit", "cursor"]].concat();
+    let known = [&FILTER[..], &["state", "limit", "cursor", REVEAL]].concat();
     let query = Query::read(query.as_deref(), &known)?;
+    let how = api.shown(api.reveals(&query, &asker)?);
     let filter = IncidentFilter {
         open: query.word("state", is_open, &["open", "resolved"])?,
         ..filter(&query)?
@@ -54,7 +58,9 @@ pub(super) async fn list(
         .incidents(filter, query.cursor(), query.limit()?)
         .await?;
     let shown = IncidentsView {
-        incidents: page.items.iter().map(IncidentView::new).collect(),
+        incidents: (page.items.iter())
+            .map(|row| IncidentView::new(row, how))
+            .collect(),
         next_cursor: page.next_cursor.as_deref(),
     };
     Ok(json(StatusCode::OK, &shown))
@@ -84,7 +90,10 @@ pub(super) async fn groups(
 ) -> Result<Response, Problem> {
     let query = Query::read(query.as_deref(), &FILTER)?;
     let groups = api.coordinator().incident_groups(filter(&query)?).await?;
-    Ok(json(StatusCode::OK, &IncidentGroupsView::new(&groups)))
+    Ok(json(
+        StatusCode::OK,
+        &IncidentGroupsView::new(&groups, api.masked()),
+    ))
 }
 
 /// The parameters that say which incidents are meant, but for their state.
@@ -114,27 +123,43 @@ pub(super) fn kind(kind: Option<String>, field: &str) -> Result<Option<String>, 
     }
 }
 
-/// Shows an incident.
+/// Shows an incident with all that a person needs to decide it.
 #[utoipa::path(
     get,
     path = "/v1/incidents/{id}",
     tag = "incidents",
-    params(("id" = String, Path, example = "order-1001~1", description = "The incident's id")),
+    params(
+        ("id" = String, Path, example = "order-1001~1", description = "The incident's id"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
+    ),
     responses(
-        (status = 200, description = "The incident", body = IncidentView<'static>),
+        (status = 200, description = "The incident", body = IncidentDetailView<'static>),
         (status = 404, description = "There is no such incident", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let shown = api.shown(api.reveals(&query, &asker)?);
     let Path(id) = id.map_err(|_| no_incident())?;
     let row = api.coordinator().incident(&id).await?;
     let row = row.ok_or_else(no_incident)?;
-    Ok(json(StatusCode::OK, &IncidentView::new(&row)))
+    let behind = behind(&api, &row.saga).await?;
+    let detail = IncidentDetailView::new(&row, behind.as_ref(), api.now(), shown);
+    Ok(json(StatusCode::OK, &detail))
+}
+
+/// What is on record of a saga; none where its record is damaged, as the incident itself is not.
+pub(crate) async fn behind(api: &Api, saga: &str) -> Result<Option<Behind>, Problem> {
+    match api.coordinator().history(saga).await {
+        Ok(history) => Ok(history.map(Behind::new)),
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether a state is `open`; none for a word that is no state.

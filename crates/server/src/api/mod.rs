@@ -14,6 +14,7 @@ mod participants;
 mod problem;
 mod query;
 mod resolve;
+mod reveal;
 mod sagas;
 mod schedules;
 mod system;
@@ -38,6 +39,7 @@ use crate::metrics::Metrics;
 use crate::server::ServerSettings;
 use problem::Kind;
 
+pub(crate) use incidents::behind;
 pub(crate) use problem::Problem;
 pub(crate) use resolve::resolve;
 

@@ -277,6 +277,7 @@ impl From<CommandError> for Problem {
                 Self::not_found("there is no such incident")
             }
             CommandError::Refused(Refusal::Unfit(why)) => Self::field("decision", why),
+            CommandError::Invalid(invalid) => invalid.into(),
             CommandError::Refused(refusal) => Self::conflict(refusal.to_string()),
             CommandError::Unavailable(why) => {
                 tracing::warn!(why, "a command was not taken");

@@ -62,7 +62,7 @@ pub(super) async fn one(
     let Path(id) = id.map_err(|_| no_incident())?;
     let detail = detail(&resolution);
     let row = resolve(&api, &id, resolution).await?;
-    let mut response = json(StatusCode::OK, &IncidentView::new(&row));
+    let mut response = json(StatusCode::OK, &IncidentView::new(&row, api.masked()));
     response.extensions_mut().insert(detail);
     Ok(response)
 }
@@ -144,7 +144,7 @@ pub(super) async fn many(
                     Ok(_) => StatusCode::OK.as_u16(),
                     Err(problem) => problem.status().as_u16(),
                 },
-                incident: answer.as_ref().ok().map(IncidentView::new),
+                incident: (answer.as_ref().ok()).map(|row| IncidentView::new(row, api.masked())),
                 problem: answer.as_ref().err().map(Problem::view),
             })
             .collect(),

@@ -15,6 +15,7 @@ use settled::protocol::{SagaState, Span};
 use super::object::Object;
 use super::problem::{Kind, Problem};
 use super::query::Query;
+use super::reveal::{Asker, REVEAL, no_marks, search};
 use super::{Api, json};
 use crate::access::Bearer;
 use crate::audit::ANONYMOUS;
@@ -53,6 +54,7 @@ pub(super) async fn submit(
     let wait = wait(&api, query.as_deref())?;
     let (parts, body) = request.into_parts();
     let body = api.body(&parts.headers, body).await?;
+    no_marks(&body)?;
     let mut submission = api.coordinator().definitions().parse(&body)?;
     let bearer = parts.extensions.get::<Bearer>();
     submission.by = bearer.map(|bearer| bearer.name.to_string());
@@ -70,7 +72,7 @@ pub(super) async fn submit(
         Submitted { new: true, .. } => StatusCode::CREATED,
         Submitted { .. } => StatusCode::OK,
     };
-    let mut response = json(status, &SagaView::new(&taken.saga, api.now()));
+    let mut response = json(status, &SagaView::new(&taken.saga, api.now(), api.masked()));
     if taken.new
         && let Ok(location) = HeaderValue::try_from(format!("/v1/sagas/{}", taken.saga.id))
     {
@@ -129,6 +131,7 @@ fn wait(api: &Api, query: Option<&str>) -> Result<Option<Duration>, Problem> {
         ("q" = Option<String>, Query, description = "With this text in id, name or input, in any case"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "How many at most; 50 where it is left out"),
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
     ),
     responses(
         (status = 200, description = "A page of sagas", body = SagasView<'static>),
@@ -137,10 +140,14 @@ fn wait(api: &Api, query: Option<&str>) -> Result<Option<Duration>, Problem> {
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    asker: Asker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let known = ["state", "name", "since", "until", "q", "limit", "cursor"];
+    let known = [
+        "state", "name", "since", "until", "q", "limit", "cursor", REVEAL,
+    ];
     let query = Query::read(query.as_deref(), &known)?;
+    let whole = api.shown(api.reveals(&query, &asker)?);
     let states: Vec<&str> = SagaState::ALL.iter().map(|state| state.as_str()).collect();
     let filter = SagaFilter {
         state: query.word("state", SagaState::parse, &states)?,
@@ -149,10 +156,8 @@ pub(super) async fn list(
         until: query.time("until")?,
         text: query.bounded("q", LONGEST)?,
     };
-    let page = api
-        .coordinator()
-        .sagas(filter, query.cursor(), query.limit()?)
-        .await?;
+    let (cursor, limit) = (query.cursor(), query.limit()?);
+    let page = search(api.coordinator(), filter, cursor, limit, whole).await?;
     let now = api.now();
     let mut shown = SagasView {
         sagas: Vec::with_capacity(page.items.len()),
@@ -161,7 +166,7 @@ pub(super) async fn list(
     };
     for item in &page.items {
         match item {
-            Ok(saga) => shown.sagas.push(SagaView::new(saga, now)),
+            Ok(saga) => shown.sagas.push(SagaView::new(saga, now, whole)),
             Err(ReadError::Damaged { saga, .. }) => {
                 shown.unreadable.push(UnreadableView { id: saga });
             }
@@ -176,7 +181,10 @@ pub(super) async fn list(
     get,
     path = "/v1/sagas/{id}",
     tag = "sagas",
-    params(("id" = String, Path, description = "The saga's id")),
+    params(
+        ("id" = String, Path, description = "The saga's id"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
+    ),
     responses(
         (status = 200, description = "The saga as it stands, durably", body = SagaView<'static>),
         (status = 404, description = "There is no such saga", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
@@ -184,14 +192,17 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let shown = api.shown(api.reveals(&query, &asker)?);
     let id = saga_id(id)?;
     let saga = api.coordinator().saga(&id).await?;
     let saga = saga.ok_or_else(|| no_saga(&id))?;
-    Ok(json(StatusCode::OK, &SagaView::new(&saga, api.now())))
+    let view = SagaView::new(&saga, api.now(), shown);
+    Ok(json(StatusCode::OK, &view))
 }
 
 /// Asks a saga to go back.
@@ -225,7 +236,7 @@ pub(super) async fn cancel(
     let saga = saga.ok_or_else(|| no_saga(&id))?;
     Ok(json(
         StatusCode::ACCEPTED,
-        &view::SagaView::new(&saga, api.now()),
+        &view::SagaView::new(&saga, api.now(), api.masked()),
     ))
 }
 

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use super::object::Object;
 use super::problem::Problem;
 use super::query::Query;
+use super::reveal::{Asker, REVEAL, no_marks};
 use super::{Api, json};
 use crate::view::{SagaView, ScheduleView, SchedulesView};
 
@@ -39,13 +40,14 @@ pub(super) async fn put(
     Query::read(query.as_deref(), &[])?;
     let name = schedule_name(name)?;
     let body = api.body_of(request).await?;
+    no_marks(&body)?;
     let (view, new) = api.coordinator().put_schedule(&name, &body).await?;
     let status = if new {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok(json(status, &ScheduleView::new(&view)))
+    Ok(json(status, &ScheduleView::new(&view, api.masked())))
 }
 
 /// Lists every schedule, in order of their names.
@@ -53,15 +55,18 @@ pub(super) async fn put(
     get,
     path = "/v1/schedules",
     tag = "schedules",
+    params(("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens")),
     responses((status = 200, description = "Every schedule", body = SchedulesView<'static>))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
+    asker: Asker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let shown = api.shown(api.reveals(&query, &asker)?);
     let all = api.coordinator().schedules().await?;
-    Ok(json(StatusCode::OK, &SchedulesView::new(&all)))
+    Ok(json(StatusCode::OK, &SchedulesView::new(&all, shown)))
 }
 
 /// Shows a schedule.
@@ -69,7 +74,10 @@ pub(super) async fn list(
     get,
     path = "/v1/schedules/{name}",
     tag = "schedules",
-    params(("name" = String, Path, description = "The schedule's name")),
+    params(
+        ("name" = String, Path, description = "The schedule's name"),
+        ("reveal" = Option<bool>, Query, description = "Shows payloads whole; for the role `admin`, or where there are no tokens"),
+    ),
     responses(
         (status = 200, description = "The schedule as it stands, durably", body = ScheduleView<'static>),
         (status = 404, description = "There is no such schedule", body = super::problem::ProblemView<'static>, content_type = "application/problem+json"),
@@ -77,14 +85,16 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Api>,
+    asker: Asker,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    Query::read(query.as_deref(), &[])?;
+    let query = Query::read(query.as_deref(), &[REVEAL])?;
+    let shown = api.shown(api.reveals(&query, &asker)?);
     let name = schedule_name(name)?;
     let view = api.coordinator().schedule(&name).await?;
     let view = view.ok_or_else(no_schedule)?;
-    Ok(json(StatusCode::OK, &ScheduleView::new(&view)))
+    Ok(json(StatusCode::OK, &ScheduleView::new(&view, shown)))
 }
 
 /// Removes a schedule. Sagas that it has started go on.
@@ -147,7 +157,7 @@ pub(super) async fn trigger(
     } else {
         StatusCode::OK
     };
-    let mut response = json(status, &SagaView::new(&run.saga, api.now()));
+    let mut response = json(status, &SagaView::new(&run.saga, api.now(), api.masked()));
     if run.new
         && let Ok(location) = HeaderValue::try_from(format!("/v1/sagas/{}", run.saga.id))
     {

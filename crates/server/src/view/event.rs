@@ -3,6 +3,7 @@
 //! The entry of an attempt's or a check's end carries its request and start again, so that it tells
 //! the whole exchange by itself.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use settled::snapshot::SagaSnapshot;
 use utoipa::ToSchema;
 
 use super::saga::{ReasonView, step_name};
-use super::{Time, words};
+use super::{Shown, Time, words};
 
 /// One thing that happened to a saga. The fields after `duration_ms` are there where they fit the
 /// kind.
@@ -52,8 +53,8 @@ pub(crate) struct EventView<'a> {
     #[schema(required)]
     response: Option<ResponseView<'a>>,
     /// What went wrong.
-    #[schema(required)]
-    error: Option<&'a str>,
+    #[schema(value_type = Option<String>, required)]
+    error: Option<Cow<'a, str>>,
     /// When the attempt or check started.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     started_at: Option<Time>,
@@ -80,11 +81,11 @@ pub(crate) struct More<'a> {
     /// What a callback or a person says that the call returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = serde_json::Value, required = false)]
-    result: Option<&'a Json>,
+    result: Option<Json>,
     /// What a function gave the action of the step that it added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = serde_json::Value, required = false)]
-    input: Option<&'a Json>,
+    input: Option<Json>,
     /// The step whose failure a function gave back.
     #[serde(skip_serializing_if = "Option::is_none")]
     gave_back: Option<&'a str>,
@@ -108,7 +109,8 @@ pub(crate) struct More<'a> {
     decision: Option<&'static str>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
+    #[schema(value_type = String, required = false)]
+    note: Option<Cow<'a, str>>,
     /// The state that the saga was settled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
@@ -123,15 +125,16 @@ pub(crate) struct More<'a> {
 #[schema(as = Request)]
 pub(crate) struct RequestView<'a> {
     /// The HTTP method.
-    method: &'a str,
+    pub(crate) method: &'a str,
     /// The whole URL.
-    url: &'a str,
+    #[schema(value_type = String)]
+    pub(crate) url: Cow<'a, str>,
     /// The step's own headers; those that every request carries are not repeated here.
     #[schema(value_type = HashMap<String, String>)]
-    headers: Headers<'a>,
+    pub(crate) headers: Headers<'a>,
     /// The body.
     #[schema(value_type = serde_json::Value)]
-    body: Option<&'a Json>,
+    pub(crate) body: Option<Json>,
 }
 
 /// An answer as it was recorded.
@@ -140,13 +143,13 @@ pub(crate) struct RequestView<'a> {
 pub(crate) struct ResponseView<'a> {
     /// The HTTP status; none for the answer of a function.
     #[schema(required)]
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The headers of an answer that is not `done`.
     #[schema(value_type = HashMap<String, String>)]
-    headers: Headers<'a>,
+    pub(crate) headers: Headers<'a>,
     /// The body as JSON; text that is not JSON, as a string.
     #[schema(value_type = serde_json::Value)]
-    body: Option<&'a Json>,
+    pub(crate) body: Option<Json>,
 }
 
 /// Everything that happened to a saga.
@@ -158,17 +161,17 @@ pub(crate) struct EventsView<'a> {
 }
 
 /// Headers as an object; a name that came twice has both values, as HTTP allows.
-struct Headers<'a>(&'a [(String, String)]);
+pub(crate) struct Headers<'a>(pub(crate) Vec<(&'a str, Cow<'a, str>)>);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (index, (name, value)) in self.0.iter().enumerate() {
-            let same = |other: &&(String, String)| other.0.eq_ignore_ascii_case(name);
+            let same = |other: &&(&str, Cow<'_, str>)| other.0.eq_ignore_ascii_case(name);
             if self.0[..index].iter().any(|other| same(&other)) {
                 continue;
             }
-            let mut values = value.clone();
+            let mut values = value.to_string();
             for (_, more) in self.0[index + 1..].iter().filter(same) {
                 values.push_str(", ");
                 values.push_str(more);
@@ -179,23 +182,31 @@ impl Serialize for Headers<'_> {
     }
 }
 
+impl<'a> Headers<'a> {
+    fn new(headers: &'a [(String, String)], shown: Shown<'_>) -> Self {
+        let headers = headers.iter();
+        let shown = headers.map(|(name, value)| (name.as_str(), shown.header(name, value)));
+        Self(shown.collect())
+    }
+}
+
 impl<'a> RequestView<'a> {
-    fn new(request: &'a RequestRecord) -> Self {
+    fn new(request: &'a RequestRecord, shown: Shown<'_>) -> Self {
         Self {
             method: &request.method,
-            url: &request.url,
-            headers: Headers(&request.headers),
-            body: request.body.as_ref(),
+            url: shown.url(&request.url),
+            headers: Headers::new(&request.headers, shown),
+            body: request.body.as_ref().map(|body| shown.json(body)),
         }
     }
 }
 
 impl<'a> ResponseView<'a> {
-    fn new(answer: &'a AnswerRecord) -> Option<Self> {
+    fn new(answer: &'a AnswerRecord, shown: Shown<'_>) -> Option<Self> {
         (answer.status.is_some() || answer.body.is_some()).then(|| Self {
             status: answer.status,
-            headers: Headers(&answer.headers),
-            body: answer.body.as_ref(),
+            headers: Headers::new(&answer.headers, shown),
+            body: answer.body.as_ref().map(|body| shown.json(body)),
         })
     }
 }
@@ -242,6 +253,7 @@ impl<'a> EventView<'a> {
         saga: &'a SagaSnapshot,
         record: &'a Record,
         started: Option<&'a Started>,
+        shown: Shown<'_>,
     ) -> Self {
         let leg = record.event.leg();
         let mut view = Self {
@@ -252,24 +264,24 @@ impl<'a> EventView<'a> {
             direction: leg.map(|leg| leg.direction.as_str()),
             attempt: None,
             outcome: None,
-            request: started.map(|started| RequestView::new(&started.request)),
+            request: started.map(|started| RequestView::new(&started.request, shown)),
             response: None,
             error: None,
             started_at: started.map(|started| Time(started.at)),
             duration_ms: started.map(|started| (record.at - started.at).0 as f64 / 1_000.0),
             more: More::default(),
         };
-        view.tell(saga, record);
+        view.tell(saga, record, shown);
         view
     }
 
-    fn answer(&mut self, answer: &'a AnswerRecord) {
-        self.response = ResponseView::new(answer);
-        self.error = answer.error.as_deref();
+    fn answer(&mut self, answer: &'a AnswerRecord, shown: Shown<'_>) {
+        self.response = ResponseView::new(answer, shown);
+        self.error = answer.error.as_deref().map(|error| shown.text(error));
     }
 
     /// Puts in what the event itself says.
-    fn tell(&mut self, saga: &'a SagaSnapshot, record: &'a Record) {
+    fn tell(&mut self, saga: &'a SagaSnapshot, record: &'a Record, shown: Shown<'_>) {
         let later = |again_at: Timestamp| (again_at > record.at).then_some(Time(again_at));
         let more = &mut self.more;
         match &record.event {
@@ -279,7 +291,7 @@ impl<'a> EventView<'a> {
             } => {
                 self.attempt = Some(*attempt);
                 self.started_at = Some(self.at);
-                self.request = Some(RequestView::new(request));
+                self.request = Some(RequestView::new(request, shown));
             }
             Event::AttemptEnded {
                 attempt,
@@ -290,13 +302,13 @@ impl<'a> EventView<'a> {
                 self.attempt = Some(*attempt);
                 self.outcome = Some(answer.outcome.as_str());
                 more.again_at = later(*again_at);
-                self.answer(answer);
+                self.answer(answer, shown);
             }
-            Event::Unmakeable { error, .. } => self.error = Some(error),
+            Event::Unmakeable { error, .. } => self.error = Some(shown.text(error)),
             Event::CheckStarted { check, request, .. } => {
                 more.check = Some(*check);
                 self.started_at = Some(self.at);
-                self.request = Some(RequestView::new(request));
+                self.request = Some(RequestView::new(request, shown));
             }
             Event::CheckEnded {
                 check,
@@ -312,7 +324,7 @@ impl<'a> EventView<'a> {
                     Finding::Inconclusive => "inconclusive",
                 });
                 more.again_at = later(*again_at);
-                self.answer(answer);
+                self.answer(answer, shown);
             }
             Event::CallbackReceived {
                 outcome, result, ..
@@ -321,12 +333,12 @@ impl<'a> EventView<'a> {
                     Answered::Done => "done",
                     Answered::Refused => "refused",
                 });
-                more.result = Some(result);
+                more.result = Some(shown.json(result));
             }
             Event::CallbackOverdue { .. } => {}
             Event::StepAdded { step, input, .. } => {
                 self.step = Some(step_name(saga, *step));
-                more.input = Some(input);
+                more.input = Some(shown.json(input));
             }
             Event::Returned {
                 attempt,
@@ -336,13 +348,13 @@ impl<'a> EventView<'a> {
                 self.attempt = Some(*attempt);
                 self.outcome = Some(answer.outcome.as_str());
                 more.gave_back = step.map(|step| step_name(saga, step));
-                self.answer(answer);
+                self.answer(answer, shown);
             }
             Event::Withdrawn { steps } => {
                 more.steps = steps.iter().map(|step| step_name(saga, *step)).collect();
             }
             Event::CancelRequested { by } => more.by = Some(by),
-            Event::Turned { reason } => more.reason = Some(ReasonView::new(saga, reason)),
+            Event::Turned { reason } => more.reason = Some(ReasonView::new(saga, reason, shown)),
             Event::IncidentOpened {
                 incident,
                 kind,
@@ -351,9 +363,11 @@ impl<'a> EventView<'a> {
             } => {
                 more.incident = Some(format!("{}~{incident}", saga.id));
                 more.incident_kind = Some(kind.as_str());
-                self.request = evidence.request.as_deref().map(RequestView::new);
-                self.response = evidence.answer.as_ref().and_then(ResponseView::new);
-                self.error = Some(&evidence.error);
+                let request = evidence.request.as_deref();
+                self.request = request.map(|request| RequestView::new(request, shown));
+                let answer = evidence.answer.as_ref();
+                self.response = answer.and_then(|answer| ResponseView::new(answer, shown));
+                self.error = Some(shown.text(&evidence.error));
             }
             Event::IncidentResolved {
                 incident,
@@ -362,11 +376,37 @@ impl<'a> EventView<'a> {
             } => {
                 more.incident = Some(format!("{}~{incident}", saga.id));
                 more.decision = Some(resolution.decision.as_str());
-                more.note = Some(&resolution.note);
+                more.note = Some(shown.text(&resolution.note));
                 more.by = Some(&resolution.by);
-                more.result = resolution.result.as_ref();
+                more.result = resolution.result.as_ref().map(|result| shown.json(result));
             }
             Event::Settled { state } => more.state = Some(state.as_str()),
+        }
+    }
+}
+
+/// What an entry tells of one exchange with a participant.
+pub(super) struct Exchange<'a> {
+    pub(super) started_at: Option<Time>,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) outcome: Option<&'static str>,
+    pub(super) finding: Option<&'static str>,
+    pub(super) request: Option<RequestView<'a>>,
+    pub(super) response: Option<ResponseView<'a>>,
+    pub(super) error: Option<Cow<'a, str>>,
+}
+
+impl<'a> EventView<'a> {
+    /// The exchange that the entry tells of, without the rest.
+    pub(super) fn exchange(self) -> Exchange<'a> {
+        Exchange {
+            started_at: self.started_at,
+            duration_ms: self.duration_ms,
+            outcome: self.outcome,
+            finding: self.more.finding,
+            request: self.request,
+            response: self.response,
+            error: self.error,
         }
     }
 }

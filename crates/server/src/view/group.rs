@@ -1,10 +1,12 @@
 //! Incidents that are alike, as they are shown together.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use settled::journal::IncidentGroup;
 use utoipa::ToSchema;
 
-use super::{Time, words};
+use super::{Shown, Time, words};
 
 /// Open incidents that are alike.
 #[derive(Serialize, ToSchema)]
@@ -24,7 +26,8 @@ pub(crate) struct IncidentGroupView<'a> {
     #[schema(schema_with = words::incident_kind)]
     kind: &'a str,
     /// What went wrong, without what differs from saga to saga.
-    fault: &'a str,
+    #[schema(value_type = String)]
+    fault: Cow<'a, str>,
     /// How many there are.
     count: u64,
     /// When the first of them was opened.
@@ -46,21 +49,22 @@ pub(crate) struct IncidentGroupsView<'a> {
 }
 
 impl<'a> IncidentGroupsView<'a> {
-    pub(crate) fn new(groups: &'a [IncidentGroup]) -> Self {
-        let groups = groups.iter().map(IncidentGroupView::new).collect();
+    pub(crate) fn new(groups: &'a [IncidentGroup], shown: Shown<'_>) -> Self {
+        let groups = groups.iter().map(|of| IncidentGroupView::new(of, shown));
+        let groups = groups.collect();
         Self { groups }
     }
 }
 
 impl<'a> IncidentGroupView<'a> {
-    fn new(of: &'a IncidentGroup) -> Self {
+    fn new(of: &'a IncidentGroup, shown: Shown<'_>) -> Self {
         Self {
             participant: of.participant.as_deref(),
             name: &of.name,
             step: &of.step,
             direction: &of.direction,
             kind: &of.kind,
-            fault: &of.fault,
+            fault: shown.text(&of.fault),
             count: of.count,
             oldest_at: Time(of.oldest_at),
             newest_at: Time(of.newest_at),

@@ -1,14 +1,18 @@
 //! What the API shows: the shapes of its answers, written straight from what the coordinator gives.
 //!
-//! Payloads are handed through as the text that they are.
+//! Payloads are handed through as the text that they are, masked by [`Shown`] where they are not asked
+//! for whole.
 
 mod audit;
+mod effect;
 mod event;
 mod group;
 mod incident;
+mod incident_detail;
 mod participant;
 mod saga;
 mod schedule;
+mod shown;
 pub(crate) mod words;
 
 use serde::{Serialize, Serializer};
@@ -16,12 +20,15 @@ use settled::protocol::Timestamp;
 use settled::snapshot::SagaSnapshot;
 
 pub(crate) use audit::AuditView;
+pub(crate) use effect::DecisionView;
 pub(crate) use event::{EventView, EventsView, Started, Timeline};
 pub(crate) use group::IncidentGroupsView;
 pub(crate) use incident::{IncidentView, IncidentsView};
+pub(crate) use incident_detail::{Behind, ExchangeView, IncidentDetailView};
 pub(crate) use participant::{ParticipantView, ParticipantsView};
 pub(crate) use saga::{SagaView, SagasView, UnreadableView};
 pub(crate) use schedule::{ScheduleView, SchedulesView};
+pub(crate) use shown::Shown;
 
 /// A moment as RFC 3339 in UTC, with microseconds.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +48,12 @@ impl Serialize for Time {
     }
 }
 
-/// A saga as the API shows it at a moment, as JSON: for those who have a saga and no server.
+/// A saga as the API shows it at a moment, as JSON: for those who have a saga and no server. Nothing is
+/// masked: whoever has the saga in hand handed it in.
 #[must_use]
 pub fn saga_json(saga: &SagaSnapshot, now: Timestamp) -> String {
     // It is made of text and numbers, which can always be written.
-    serde_json::to_string(&SagaView::new(saga, now)).unwrap_or_default()
+    serde_json::to_string(&SagaView::new(saga, now, Shown::WHOLE)).unwrap_or_default()
 }
 
 #[cfg(test)]

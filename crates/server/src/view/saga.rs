@@ -1,11 +1,13 @@
 //! A saga as it is shown.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use settled::protocol::{AnswerRecord, Json, Reason, StepView as Step, Timestamp};
 use settled::snapshot::SagaSnapshot;
 use utoipa::ToSchema;
 
-use super::{Time, words};
+use super::{Shown, Time, words};
 
 /// A saga as it stands, durably.
 #[derive(Serialize, ToSchema)]
@@ -22,7 +24,7 @@ pub(crate) struct SagaView<'a> {
     state: &'static str,
     /// The caller's input.
     #[schema(value_type = serde_json::Value)]
-    input: &'a Json,
+    input: Json,
     /// The first failure; null where there was none.
     reason: Option<ReasonView<'a>>,
     /// The steps in the order in which they were declared.
@@ -53,22 +55,23 @@ pub(crate) struct ReasonView<'a> {
     /// What it failed with: `refused`, `not_sent`, `unknown`, `abandoned`, `cancelled`, `deadline`.
     outcome: &'static str,
     /// In words.
-    message: &'a str,
+    #[schema(value_type = String)]
+    message: Cow<'a, str>,
     /// What the participant answered; null where it did not.
     #[schema(required)]
-    response: Option<StatusAndBody<'a>>,
+    response: Option<StatusAndBody>,
 }
 
 /// A participant's answer.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Answer)]
-pub(crate) struct StatusAndBody<'a> {
+pub(crate) struct StatusAndBody {
     /// The HTTP status.
     #[schema(example = 409)]
     status: u16,
     /// The body as JSON; text that is not JSON, as a string.
     #[schema(value_type = serde_json::Value)]
-    body: Option<&'a Json>,
+    body: Option<Json>,
 }
 
 /// One step of a saga.
@@ -87,10 +90,10 @@ pub(crate) struct StepView<'a> {
     compensation_attempts: u32,
     /// What its action returned.
     #[schema(value_type = serde_json::Value)]
-    result: Option<&'a Json>,
+    result: Option<Json>,
     /// What last went wrong.
-    #[schema(required)]
-    error: Option<&'a str>,
+    #[schema(value_type = Option<String>, required)]
+    error: Option<Cow<'a, str>>,
 }
 
 /// One incident of a saga.
@@ -138,16 +141,18 @@ pub(crate) struct UnreadableView<'a> {
 
 impl<'a> SagaView<'a> {
     /// The saga at a moment.
-    pub(crate) fn new(at: &'a SagaSnapshot, now: Timestamp) -> Self {
+    pub(crate) fn new(at: &'a SagaSnapshot, now: Timestamp, shown: Shown<'_>) -> Self {
         let saga = &at.saga;
         let incidents = saga.incidents().iter().enumerate();
         Self {
             id: &at.id,
             name: &at.name,
             state: saga.state(now).as_str(),
-            input: &at.input,
-            reason: saga.reason().map(|reason| ReasonView::new(at, reason)),
-            steps: saga.steps().map(StepView::new).collect(),
+            input: shown.json(&at.input),
+            reason: (saga.reason()).map(|reason| ReasonView::new(at, reason, shown)),
+            steps: (saga.steps())
+                .map(|step| StepView::new(step, shown))
+                .collect(),
             incidents: incidents
                 .map(|(index, incident)| SagaIncidentView {
                     id: format!("{}~{}", at.id, index + 1),
@@ -166,34 +171,34 @@ impl<'a> SagaView<'a> {
 }
 
 impl<'a> ReasonView<'a> {
-    pub(crate) fn new(at: &'a SagaSnapshot, reason: &'a Reason) -> Self {
+    pub(crate) fn new(at: &'a SagaSnapshot, reason: &'a Reason, shown: Shown<'_>) -> Self {
         Self {
             step: reason.step.map(|step| step_name(at, step)),
             outcome: reason.cause.as_str(),
-            message: &reason.message,
-            response: reason.answer.as_ref().and_then(StatusAndBody::new),
+            message: shown.text(&reason.message),
+            response: (reason.answer.as_ref()).and_then(|answer| StatusAndBody::new(answer, shown)),
         }
     }
 }
 
-impl<'a> StatusAndBody<'a> {
-    fn new(answer: &'a AnswerRecord) -> Option<Self> {
+impl StatusAndBody {
+    fn new(answer: &AnswerRecord, shown: Shown<'_>) -> Option<Self> {
         answer.status.map(|status| Self {
             status,
-            body: answer.body.as_ref(),
+            body: answer.body.as_ref().map(|body| shown.json(body)),
         })
     }
 }
 
 impl<'a> StepView<'a> {
-    fn new(step: Step<'a>) -> Self {
+    fn new(step: Step<'a>, shown: Shown<'_>) -> Self {
         Self {
             name: step.name,
             state: step.state.as_str(),
             attempts: step.attempts,
             compensation_attempts: step.compensation_attempts,
-            result: step.result,
-            error: step.error,
+            result: step.result.map(|result| shown.json(result)),
+            error: step.error.map(|error| shown.text(error)),
         }
     }
 }

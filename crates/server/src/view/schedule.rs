@@ -6,7 +6,7 @@ use settled::protocol::Json;
 use settled::schedule::{self, RunView, Timing};
 use utoipa::ToSchema;
 
-use super::{Time, words};
+use super::{Shown, Time, words};
 
 /// A schedule as it stands, durably.
 #[derive(Serialize, ToSchema)]
@@ -32,7 +32,7 @@ pub(crate) struct ScheduleView<'a> {
     overlap: Option<&'static str>,
     /// The saga that it runs.
     #[schema(value_type = serde_json::Value)]
-    saga: Option<&'a Json>,
+    saga: Option<Json>,
     /// How it is: `waiting` for an earlier run to be settled, `blocked` by one that is stuck until a
     /// person has settled its incident, `broken` where its document cannot be read by this build.
     #[schema(schema_with = words::schedule_state)]
@@ -96,7 +96,7 @@ struct ScheduleCountsView {
 }
 
 impl<'a> ScheduleView<'a> {
-    pub(crate) fn new(view: &'a schedule::ScheduleView) -> Self {
+    pub(crate) fn new(view: &'a schedule::ScheduleView, shown: Shown<'_>) -> Self {
         let row = &view.row;
         let said = view.schedule.as_ref().ok();
         let (cron, timezone, every) = match said.map(|said| &said.timing) {
@@ -115,7 +115,7 @@ impl<'a> ScheduleView<'a> {
             every,
             missed: said.map(|said| said.missed.as_str()),
             overlap: said.map(|said| said.overlap.as_str()),
-            saga: said.map(|said| &said.saga),
+            saga: said.map(|said| shown.json(&said.saga)),
             state: view.state.as_str(),
             blocked_by: view.blocked_by.as_deref(),
             next_due_at: Time::some(row.next_due_at),
@@ -129,7 +129,8 @@ impl<'a> ScheduleView<'a> {
                 missed: row.missed,
                 overlapped: row.overlapped,
             },
-            error: broken.map(ToString::to_string).or(row.error.clone()),
+            error: (broken.map(ToString::to_string).or(row.error.clone()))
+                .map(|error| shown.text(&error).into_owned()),
             created_at: Time(row.created_at),
             updated_at: Time(row.updated_at),
         }
@@ -164,19 +165,22 @@ struct UnreadableScheduleView {
 }
 
 impl<'a> SchedulesView<'a> {
-    pub(crate) fn new(all: &'a [Result<schedule::ScheduleView, ReadError>]) -> Self {
-        let mut shown = Self {
+    pub(crate) fn new(
+        all: &'a [Result<schedule::ScheduleView, ReadError>],
+        shown: Shown<'_>,
+    ) -> Self {
+        let mut list = Self {
             schedules: Vec::with_capacity(all.len()),
             unreadable: Vec::new(),
         };
         for item in all {
             match item {
-                Ok(view) => shown.schedules.push(ScheduleView::new(view)),
-                Err(error) => shown.unreadable.push(UnreadableScheduleView {
-                    error: error.to_string(),
+                Ok(view) => list.schedules.push(ScheduleView::new(view, shown)),
+                Err(error) => list.unreadable.push(UnreadableScheduleView {
+                    error: shown.text(&error.to_string()).into_owned(),
                 }),
             }
         }
-        shown
+        list
     }
 }

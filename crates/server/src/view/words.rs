@@ -34,6 +34,7 @@ of! {
     overlap: Overlap, false;
     overlap_or_none: Overlap, true;
     step_state: StepState, false;
+    step_state_or_none: StepState, true;
     direction: Direction, false;
     direction_or_none: Direction, true;
     outcome_or_none: Outcome, true;
@@ -50,4 +51,14 @@ pub(crate) fn incident_state() -> ObjectBuilder {
 /// A definite answer.
 pub(crate) fn answered() -> ObjectBuilder {
     words(["done", "refused"].into_iter(), false)
+}
+
+/// Whether a participant is called or only asked.
+pub(crate) fn call_kind() -> ObjectBuilder {
+    words(["attempt", "check"].into_iter(), false)
+}
+
+/// What went to a participant, or came from there.
+pub(crate) fn exchange_kind() -> ObjectBuilder {
+    words(["attempt", "check", "callback"].into_iter(), false)
 }

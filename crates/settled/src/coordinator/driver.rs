@@ -193,6 +193,7 @@ impl Coordinator {
             stats,
             load,
             default_limits: Arc::new(settings.engine.limits),
+            mask: settings.engine.mask,
             schedules,
         };
         schedules::start(coordinator.clone(), observer, wishes);

@@ -16,8 +16,9 @@ use super::clock::Clock;
 use super::driver::{Health, Load, Message, Watchers};
 use super::readers::Readers;
 use crate::callback::CallbackKey;
-use crate::definition::{Definitions, Submission};
+use crate::definition::{Definitions, Invalid, Submission};
 use crate::engine::{Command, Incoming, Limits, Reply};
+use crate::mask::Mask;
 use crate::snapshot::SagaSnapshot;
 
 /// A handle to a running coordinator; cheap to clone. Dropping the last one stops nothing: see
@@ -34,6 +35,7 @@ pub struct Coordinator {
     pub(super) stats: Arc<CommitStats>,
     pub(super) load: Arc<Load>,
     pub(super) default_limits: Arc<Limits>,
+    pub(super) mask: Mask,
     pub(super) schedules: mpsc::UnboundedSender<crate::schedule::Command>,
 }
 
@@ -71,6 +73,9 @@ pub enum CommandError {
     /// What was said does not fit the saga as it stands.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A field of what was said cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// It could not be recorded now.
     #[error("the coordinator cannot take this now: {0}")]
     Unavailable(String),
@@ -124,6 +129,11 @@ impl Coordinator {
     /// Reads a submission's text; the compiled steps are kept for the next one like it.
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
+    }
+
+    /// What is masked in copies; whoever shows payloads masks them by the same.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// The clock that sagas are driven by.
@@ -204,9 +214,11 @@ impl Coordinator {
             Reply::Conflict => Err(SubmitError::Conflict),
             Reply::Broken(why) => Err(SubmitError::Read(ReadError::Store(why))),
             Reply::Unavailable(why) => Err(SubmitError::Unavailable(why)),
-            Reply::Accepted | Reply::Refused(_) | Reply::NotFound | Reply::Participants(_) => {
-                Err(SubmitError::Unavailable(STOPPED.to_owned()))
-            }
+            Reply::Accepted
+            | Reply::Refused(_)
+            | Reply::Invalid(_)
+            | Reply::NotFound
+            | Reply::Participants(_) => Err(SubmitError::Unavailable(STOPPED.to_owned())),
         }
     }
 
@@ -465,6 +477,7 @@ impl Coordinator {
             Reply::Accepted => Ok(()),
             Reply::NotFound => Err(CommandError::NotFound),
             Reply::Refused(refusal) => Err(CommandError::Refused(refusal)),
+            Reply::Invalid(invalid) => Err(CommandError::Invalid(invalid)),
             Reply::Broken(why) | Reply::Unavailable(why) => Err(CommandError::Unavailable(why)),
             _ => Err(CommandError::Unavailable(STOPPED.to_owned())),
         }

@@ -13,6 +13,7 @@ use super::condition::{Condition, ResponseView};
 use super::document::{CheckDraft, RulesDraft};
 use super::raw::{self, MAX_NESTING, Segment};
 use super::{Finding, Invalid, Reading, fields};
+use crate::mask::Mask;
 use crate::participant::{Answer, Response};
 
 /// The longest wait that a participant can ask for; for more it is asked again.
@@ -70,8 +71,8 @@ impl Rules {
         })
     }
 
-    /// Says what an answer means.
-    pub(super) fn read(&self, answer: &Answer) -> Reading {
+    /// Says what an answer means. What the participant says in words is quoted as masked.
+    pub(super) fn read(&self, answer: &Answer, mask: &Mask) -> Reading {
         let response = match answer {
             Answer::Responded(response) => response,
             Answer::NotSent(why) => return Reading::without_answer(Outcome::NotSent, why),
@@ -81,7 +82,7 @@ impl Rules {
         let (outcome, why) = self.judge(response, &result);
         let message = (outcome != Outcome::Done).then(|| {
             let mut message = status(response.status);
-            for part in [why, words(&result)].into_iter().flatten() {
+            for part in [why, words(&mask.json(&result))].into_iter().flatten() {
                 message.push_str(": ");
                 message.push_str(&part);
             }

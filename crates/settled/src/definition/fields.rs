@@ -14,7 +14,7 @@ use super::raw::{excerpt, kind};
 use super::{Invalid, span};
 
 /// The place of a member below `parent`: `parent.name`, or `parent["a name"]`.
-pub(super) fn member(parent: &str, name: &str) -> String {
+pub(crate) fn member(parent: &str, name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(plain) {
         format!("{parent}[{:?}]", excerpt(name, 60))

@@ -45,6 +45,7 @@ use compile::StepParts;
 use request::CallTemplate;
 use settled_protocol::{CompensateOrder, Direction, Json, LegId, Outcome, Plan, Span, StepIndex};
 
+use crate::mask::Mask;
 use crate::participant::Answer;
 
 mod answer;
@@ -55,14 +56,14 @@ mod compile;
 mod condition;
 mod document;
 mod expression;
-mod fields;
+pub(crate) mod fields;
 mod function;
 mod graph;
 mod invalid;
 mod names;
 mod path;
 mod program;
-mod raw;
+pub(crate) mod raw;
 mod request;
 mod schedule;
 mod span;
@@ -203,7 +204,7 @@ impl Definition {
     }
 
     /// Makes the request of a leg; `edited_body` is sent instead of the template's body where a
-    /// person edited it.
+    /// person edited it. Marks in it ([`crate::mask::MARK`]) give way to what the template has there.
     pub fn request(
         &self,
         leg: LegId,
@@ -230,10 +231,11 @@ impl Definition {
         }
     }
 
-    /// Says what the answer to a leg's request means.
-    pub fn read_answer(&self, leg: LegId, answer: &Answer) -> Reading {
+    /// Says what the answer to a leg's request means. The rules see the whole answer; the message
+    /// quotes it as `mask` leaves it.
+    pub fn read_answer(&self, leg: LegId, answer: &Answer, mask: &Mask) -> Reading {
         match self.call(leg) {
-            Some((_, rules)) => rules.read(answer),
+            Some((_, rules)) => rules.read(answer, mask),
             None => Reading {
                 outcome: Outcome::Unknown,
                 message: Some("there is no such call".to_owned()),

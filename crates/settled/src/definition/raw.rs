@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 /// How deep JSON from outside may be nested: a little below where parsers of participants and
 /// clients commonly give up.
-pub(super) const MAX_NESTING: usize = 100;
+pub(crate) const MAX_NESTING: usize = 100;
 
 /// One step of a path into JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     /// Of an object.
     Key(String),
     /// Of a list.
@@ -21,14 +21,14 @@ pub(super) enum Segment {
 }
 
 /// Walks over JSON text.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// Starts before the first value of `text`.
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
@@ -51,12 +51,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters an object or a list, if the value that comes next is one.
-    pub(super) fn enter(&mut self, open: u8) -> bool {
+    pub(crate) fn enter(&mut self, open: u8) -> bool {
         self.eat(open)
     }
 
     /// Whether another member follows; steps over the comma or the closing bracket.
-    pub(super) fn more(&mut self, close: u8) -> bool {
+    pub(crate) fn more(&mut self, close: u8) -> bool {
         if self.eat(close) {
             return false;
         }
@@ -65,13 +65,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next key, raw and with its quotes, and the colon behind it.
-    pub(super) fn key(&mut self) -> Option<&'a str> {
+    pub(crate) fn key(&mut self) -> Option<&'a str> {
         let key = self.value()?;
         (key.starts_with('"') && self.eat(b':')).then_some(key)
     }
 
     /// The text of the value that comes next.
-    pub(super) fn value(&mut self) -> Option<&'a str> {
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
         self.peek()?;
         let start = self.at;
         let bytes = self.text.as_bytes();
@@ -121,7 +121,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The piece of `text` that `path` leads to.
-pub(super) fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
+pub(crate) fn find<'a>(text: &'a str, path: &[Segment]) -> Option<&'a str> {
     let mut text = text;
     for segment in path {
         text = match segment {
@@ -173,7 +173,7 @@ fn element(text: &str, index: usize) -> Option<&str> {
 }
 
 /// What a JSON string says; `None` for any other value, and for escapes that stand for no text.
-pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         serde_json::from_str(raw).ok().map(Cow::Owned)
@@ -183,7 +183,7 @@ pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// What kind of value the text is, in words.
-pub(super) fn kind(raw: &str) -> &'static str {
+pub(crate) fn kind(raw: &str) -> &'static str {
     match raw.trim_start().as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "a list",
@@ -195,7 +195,7 @@ pub(super) fn kind(raw: &str) -> &'static str {
 }
 
 /// How deep brackets are nested in the text.
-pub(super) fn nesting(text: &str) -> usize {
+pub(crate) fn nesting(text: &str) -> usize {
     let mut cursor = Cursor::new(text);
     let bytes = text.as_bytes();
     let (mut depth, mut deepest) = (0_usize, 0);
@@ -218,7 +218,7 @@ pub(super) fn nesting(text: &str) -> usize {
 }
 
 /// The start of a text, for messages.
-pub(super) fn excerpt(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn excerpt(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),

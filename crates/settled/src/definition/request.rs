@@ -16,6 +16,7 @@ use super::names::Vocabulary;
 use super::template::{self, JsonTemplate, Piece};
 use super::value::MAX_RENDERED;
 use super::{Invalid, Rendered, Scope, Unmakeable, fields};
+use crate::mask;
 
 /// All but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -132,6 +133,13 @@ impl CallTemplate {
             headers.push((name.clone(), value));
         }
         let body_json = match (edited_body, &self.body) {
+            (Some(edited), template) if mask::has_mark(edited) => {
+                let original = template.as_ref().map(|own| own.render(&values));
+                let at = fields::member(&self.field, "body");
+                let filled = mask::fill(edited, original.transpose()?.as_ref(), &at)
+                    .map_err(|unfilled| Unmakeable::new(unfilled.field, unfilled.message))?;
+                Some(filled)
+            }
             (Some(edited), _) => Some(edited.clone()),
             (None, Some(template)) => Some(template.render(&values)?),
             (None, None) => None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use settled_protocol::{
     AnswerRecord, Direction, Event, Finding, Input, Json, LegId, Outcome, RequestRecord, Span,
-    Task, Timestamp, idempotency_key,
+    StepIndex, Task, Timestamp, idempotency_key,
 };
 
 use super::CallId;
@@ -17,9 +17,12 @@ use super::headers;
 use super::health;
 use super::in_flight::{Consequence, InFlight};
 use super::limits::{self, CallHealth, Ended, Participant, Participants, Room, Slot};
+use super::{copies, edits};
 use crate::callback::CallbackKey;
 use crate::definition::{self, Rendered, Scope};
+use crate::mask::Mask;
 use crate::participant::Answer;
+use crate::snapshot::SagaSnapshot;
 use crate::trace;
 use settled_journal::SagaNo;
 
@@ -43,16 +46,18 @@ pub(super) struct Calls {
     open: HashMap<CallId, OpenCall>,
     pub(super) participants: Participants,
     callbacks: CallbackKey,
+    mask: Mask,
     random: fastrand::Rng,
     last: u64,
 }
 
 impl Calls {
-    pub(super) fn new(participants: Participants, secret: [u8; 32], seed: u64) -> Self {
+    pub(super) fn new(participants: Participants, secret: [u8; 32], seed: u64, mask: Mask) -> Self {
         Self {
             open: HashMap::new(),
             participants,
             callbacks: CallbackKey::new(secret),
+            mask,
             random: fastrand::Rng::with_seed(seed),
             last: 0,
         }
@@ -141,12 +146,8 @@ impl Calls {
         let plan = Arc::clone(at.saga.plan());
         let step = &plan.steps[usize::from(leg.step)].name;
         let key = idempotency_key(&at.id, step, leg.direction);
-        let scope = Scope {
-            saga_id: &at.id,
-            key: &key,
-            input: &at.input,
-            results: &|step| at.saga.result(step),
-        };
+        let results = |step| at.saga.result(step);
+        let scope = scope(at, &key, &results);
         let rendered = match task {
             Task::Attempt(_) => at.definition.request(leg, &scope, at.saga.edited_body(leg)),
             Task::Check(_) => at.definition.check_request(leg, &scope),
@@ -159,12 +160,13 @@ impl Calls {
             return Ok(());
         };
         let at = &flight.at;
-        let record = Arc::new(RequestRecord {
+        // A copy for people. What is sent, now and again, is made from the template each time.
+        let record = Arc::new(self.mask.request(RequestRecord {
             method: rendered.method.as_str().to_owned(),
             url: rendered.url.to_string(),
             headers: recorded_headers(&rendered),
             body: rendered.body_json.clone(),
-        });
+        }));
         let (event, kind, number) = match task {
             Task::Attempt(leg) => {
                 let attempt = at.saga.attempts(leg) + 1;
@@ -206,6 +208,9 @@ impl Calls {
     }
 
     /// As [`Calls::start`], for a closure of a saga's function.
+    ///
+    /// # Errors
+    /// What is wrong with what a person put in the place of its input.
     pub(super) fn invoke<R>(
         &mut self,
         flight: &mut InFlight<R>,
@@ -213,35 +218,37 @@ impl Calls {
         run: RunId,
         participant: &str,
         now: Timestamp,
-    ) {
+    ) -> Result<(), String> {
         let leg = task.leg();
         let slot = self.participants.participant(participant);
+        let at = &flight.at;
+        let given = |json: Option<&Json>| json.cloned().unwrap_or_else(Json::null);
+        let mut input = given(at.saga.step_input(leg.step));
+        let mut result = given(at.saga.result(leg.step));
+        if let Some(edited) = at.saga.edited_body(leg) {
+            let given = match leg.direction {
+                Direction::Action => &mut input,
+                Direction::Compensation => &mut result,
+            };
+            *given = edits::filled(edited, given)?;
+        }
         let Some(slot) = self.take_slot(flight, slot, now) else {
-            return;
+            return Ok(());
         };
         let at = &flight.at;
         let plan = Arc::clone(at.saga.plan());
         let step = &plan.steps[usize::from(leg.step)];
-        let given = |json: Option<&Json>| json.cloned().unwrap_or_else(Json::null);
-        let mut input = given(at.saga.step_input(leg.step));
-        let mut result = given(at.saga.result(leg.step));
-        let edited = at.saga.edited_body(leg);
-        match (leg.direction, edited) {
-            (Direction::Action, Some(edited)) => input = edited.clone(),
-            (Direction::Compensation, Some(edited)) => result = edited.clone(),
-            (_, None) => {}
-        }
         let body = match leg.direction {
             Direction::Action => &input,
             Direction::Compensation => &result,
         };
         let is_check = matches!(task, Task::Check(_));
-        let record = Arc::new(RequestRecord {
+        let record = Arc::new(self.mask.request(RequestRecord {
             method: if is_check { "CHECK" } else { "CALL" }.to_owned(),
             url: format!("fn://{participant}/{}", step.name),
             headers: Vec::new(),
             body: Some(body.clone()).filter(|body| !body.is_null()),
-        });
+        }));
         let call_plan = step.call(leg.direction);
         let (event, kind, attempt, timeout) = if is_check {
             let check = at.saga.checks(leg) + 1;
@@ -279,6 +286,7 @@ impl Calls {
         flight.record(now, event);
         flight.calls += 1;
         flight.then.push(Consequence::Invoke { call, invocation });
+        Ok(())
     }
 
     fn open(&mut self, saga: SagaNo, leg: LegId, kind: OpenCallKind, slot: Slot) -> CallId {
@@ -292,6 +300,20 @@ impl Calls {
         };
         self.open.insert(call, open);
         call
+    }
+}
+
+/// What the templates of a saga may speak of.
+pub(super) fn scope<'a>(
+    at: &'a SagaSnapshot,
+    key: &'a str,
+    results: &'a dyn Fn(StepIndex) -> Option<&'a Json>,
+) -> Scope<'a> {
+    Scope {
+        saga_id: &at.id,
+        key,
+        input: &at.input,
+        results,
     }
 }
 
@@ -316,13 +338,15 @@ pub(super) fn read<R>(
     open: &OpenCall,
     answer: &Answer,
     random: u64,
+    mask: &Mask,
 ) -> (Input, (CallHealth, Option<Span>)) {
     let definition = &flight.at.definition;
     let leg: LegId = open.leg;
     match open.kind {
         OpenCallKind::Attempt(attempt) => {
-            let reading = definition.read_answer(leg, answer);
+            let reading = definition.read_answer(leg, answer, mask);
             let record = keep(answer, reading.outcome, reading.result, reading.message);
+            let record = copies::answer(mask, record);
             let health = health::of_attempt(reading.outcome, reading.retry_after, answer);
             let input = Input::Answer {
                 leg,
@@ -351,7 +375,7 @@ pub(super) fn read<R>(
                 ),
             };
             let health = health::of_check(finding, answer);
-            let record = keep(answer, outcome, result, message);
+            let record = copies::answer(mask, keep(answer, outcome, result, message));
             let input = Input::Finding {
                 leg,
                 check,

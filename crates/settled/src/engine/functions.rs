@@ -21,7 +21,7 @@ use super::calls::{Calls, OpenCall, OpenCallKind};
 use super::health;
 use super::in_flight::{Consequence, InFlight};
 pub use super::invocation::{CallEnd, Invocation};
-use super::{CallId, Engine, Outgoing};
+use super::{CallId, Engine, Outgoing, copies};
 
 /// How long a saga's events wait for its function to say what is next. One that computes for longer
 /// keeps its next steps waiting, not its last result.
@@ -256,8 +256,8 @@ pub(super) fn start<R>(
         return Err(Box::new(mismatch(flight, leg, error, None)));
     };
     let run = run.id;
-    calls.invoke(flight, task, run, &participant, now);
-    Ok(())
+    (calls.invoke(flight, task, run, &participant, now))
+        .map_err(|error| Box::new(Input::Unmakeable { leg, error }))
 }
 
 /// Gets a run under way, once everything so far is durable.
@@ -402,7 +402,7 @@ impl<R> Engine<R> {
                 if let Event::IncidentOpened { leg, kind, .. } = &event {
                     self.observer.incident(&flight.at, *leg, *kind);
                 }
-                flight.record(now, event);
+                flight.record(now, copies::evidence(&self.settings.mask, event));
             }
         }
         self.advance(now, no);
@@ -426,7 +426,7 @@ impl<R> Engine<R> {
                         }
                         event => self.observer.answered(&flight.at, event, elapsed),
                     }
-                    flight.record(now, event);
+                    flight.record(now, copies::evidence(&self.settings.mask, event));
                 }
             }
             self.advance(now, open.saga);

@@ -9,7 +9,7 @@ use settled_journal::{ReadError, SagaNo, SagaRow, StoredSaga};
 use settled_protocol::{Input, Timestamp};
 
 use super::in_flight::{Consequence, InFlight};
-use super::{Command, Engine, LoadKey, Outgoing, Reply};
+use super::{Command, Engine, LoadKey, Outgoing, Reply, copies, edits};
 use crate::snapshot::SagaSnapshot;
 
 impl<R> Engine<R> {
@@ -42,34 +42,37 @@ impl<R> Engine<R> {
             return;
         }
         let input = match command {
-            Command::Cancel { by } => Input::Cancel { by },
+            Command::Cancel { by } => Ok(Input::Cancel { by }),
             Command::Callback {
                 leg,
                 outcome,
                 result,
-            } => Input::Callback {
+            } => Ok(Input::Callback {
                 leg,
                 outcome,
-                result,
+                result: copies::callback(&self.settings.mask, outcome, result),
                 random,
-            },
+            }),
             Command::Resolve {
                 incident,
                 resolution,
-            } => Input::Resolve {
-                incident,
-                resolution,
-            },
+            } => edits::taken(&self.settings.mask, &flight.at, incident, resolution).map(
+                |resolution| Input::Resolve {
+                    incident,
+                    resolution,
+                },
+            ),
         };
-        let answer = match flight.at.saga.receive(now, input) {
-            Ok(event) => {
+        let answer = match input.map(|input| flight.at.saga.receive(now, input)) {
+            Ok(Ok(event)) => {
                 if let Some(event) = event {
                     self.observer.told(&flight.at, &event);
                     flight.record(now, event);
                 }
                 Reply::Accepted
             }
-            Err(refusal) => Reply::Refused(refusal),
+            Ok(Err(refusal)) => Reply::Refused(refusal),
+            Err(invalid) => Reply::Invalid(invalid),
         };
         if flight.is_saved() {
             self.out.push(Outgoing::Reply(reply, answer));
@@ -108,7 +111,7 @@ impl<R> Engine<R> {
             Ok(Some(stored)) => stored,
             Ok(None) => return self.reply_all(commands, || Reply::NotFound),
             Err(error) => {
-                self.observer.trouble(&error.to_string());
+                self.trouble(&error.to_string());
                 if matches!(error, ReadError::Store(_)) {
                     // Not the saga's fault; it stays due.
                     self.due.begin_anew(now);
@@ -120,7 +123,7 @@ impl<R> Engine<R> {
         if !self.sagas.contains_key(&no)
             && let Err(error) = self.take_up(now, &stored)
         {
-            self.observer.trouble(&error);
+            self.trouble(&error);
             return self.reply_all(commands, || Reply::Broken(error.clone()));
         }
         for (command, reply) in commands {
@@ -159,6 +162,11 @@ impl<R> Engine<R> {
         self.by_id.insert(Arc::clone(&flight.at.id), no);
         self.sagas.insert(no, flight);
         Ok(())
+    }
+
+    /// Says what is wrong. It goes to a log, and may quote a piece of what is on record.
+    fn trouble(&self, what: &str) {
+        self.observer.trouble(&self.settings.mask.text(what));
     }
 
     fn reply_all(&mut self, commands: Vec<(Command, R)>, answer: impl Fn() -> Reply) {

@@ -9,7 +9,7 @@ use settled_protocol::{
 
 use super::functions::{CallEnd, Invocation, Launch, RunId, Yielded};
 use super::limits::{Limits, ParticipantView};
-use crate::definition::Submission;
+use crate::definition::{Invalid, Submission};
 use crate::participant::{Answer, Request};
 use crate::snapshot::SagaSnapshot;
 
@@ -248,6 +248,8 @@ pub enum Reply {
     Accepted,
     /// What was said does not fit.
     Refused(Refusal),
+    /// A field of what was said cannot be used.
+    Invalid(Invalid),
     /// There is no such saga.
     NotFound,
     /// The participants, in the order of their names.

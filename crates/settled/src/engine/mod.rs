@@ -17,7 +17,9 @@
 //! thing: after a start, every unfinished saga's time has come.
 
 mod calls;
+mod copies;
 mod due;
+mod edits;
 mod functions;
 mod headers;
 mod health;
@@ -49,6 +51,7 @@ use self::loads::Loads;
 pub use self::message::{AppendRefused, CallId, Command, Incoming, LoadKey, Outgoing, Reply};
 use self::timers::{Timer, Timers};
 use crate::definition::Definitions;
+use crate::mask::Mask;
 use crate::observe::Observer;
 use crate::participant::Answer;
 use crate::snapshot::SagaSnapshot;
@@ -65,6 +68,8 @@ pub struct Settings {
     pub limits_of: BTreeMap<String, Limits>,
     /// A saga that has to wait for longer than this is forgotten until its time comes.
     pub park_after: Span,
+    /// What is masked in the copies of requests and answers that are kept as evidence.
+    pub mask: Mask,
 }
 
 impl Default for Settings {
@@ -74,6 +79,7 @@ impl Default for Settings {
             limits: Limits::default(),
             limits_of: BTreeMap::new(),
             park_after: Span::from_secs(1),
+            mask: Mask::default(),
         }
     }
 }
@@ -124,7 +130,7 @@ impl<R> Engine<R> {
             settings.max_in_flight,
         );
         Self {
-            calls: Calls::new(participants, secret, seed),
+            calls: Calls::new(participants, secret, seed, settings.mask.clone()),
             settings,
             definitions,
             observer,
@@ -248,6 +254,7 @@ impl<R> Engine<R> {
         loop {
             let next = flight.at.saga.decide(now);
             if let Some(event) = next.record {
+                let event = copies::evidence(&self.settings.mask, event);
                 observe(&*self.observer, &flight.at, now, &event);
                 flight.record(now, event);
                 continue;
@@ -264,8 +271,10 @@ impl<R> Engine<R> {
                     functions::start(&mut self.calls, flight, task, now).map_err(|input| *input)
                 } else {
                     let leg = task.leg();
-                    (self.calls.start(flight, task, now))
-                        .map_err(|error| Input::Unmakeable { leg, error })
+                    (self.calls.start(flight, task, now)).map_err(|error| {
+                        let error = self.settings.mask.text(&error).into_owned();
+                        Input::Unmakeable { leg, error }
+                    })
                 };
                 if let Err(input) = started {
                     instead = Some(input);
@@ -277,6 +286,7 @@ impl<R> Engine<R> {
             };
             match flight.at.saga.receive(now, input) {
                 Ok(Some(event)) => {
+                    let event = copies::evidence(&self.settings.mask, event);
                     observe(&*self.observer, &flight.at, now, &event);
                     flight.record(now, event);
                 }
@@ -385,7 +395,7 @@ impl<R> Engine<R> {
             flight.calls -= 1;
             let elapsed = open.sent_at.map_or(Span::ZERO, |sent_at| now - sent_at);
             let random = self.calls.random();
-            let (input, health) = calls::read(flight, &open, answer, random);
+            let (input, health) = calls::read(flight, &open, answer, random, &self.settings.mask);
             must_ask_again = self.calls.release(&open, health, now);
             if let Ok(Some(event)) = flight.at.saga.receive(now, input) {
                 self.observer.answered(&flight.at, &event, elapsed);

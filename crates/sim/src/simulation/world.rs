@@ -146,6 +146,7 @@ impl World {
             limits: limits(&mut rng),
             limits_of: BTreeMap::new(),
             park_after: Span::from_millis(i64::from(rng.u32(50..2_000))),
+            ..Settings::default()
         };
         let wire = Wire::new(Arc::clone(&luck));
         let registry = scripted::registry(&wire);

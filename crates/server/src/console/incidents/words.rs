@@ -10,7 +10,6 @@ words! {
         groups: "Alike", "同类汇总";
         how_many: "Open", "待处理";
         oldest: "Waiting for", "已等待";
-        example: "Example", "示例";
         select: "Select", "选择";
         select_all: "Select all", "全选";
         decide_selected: "Decide the selected", "批量处理所选";
@@ -59,6 +58,9 @@ words! {
         calls_next: "Then called", "随后调用";
         saga_then: "The saga is then", "事务随后";
         not_allowed: "Not possible here", "此处不可用";
+        compensates: "Compensated then", "随后补偿";
+        up_to_function: "What comes after that is for the saga's function to say.", "之后的步骤由事务函数决定。";
+        earlier: "Decided before", "之前的处理";
         key: "Idempotency key", "幂等键";
     }
 }

@@ -10,7 +10,9 @@ static BEGIN: Once = Once::new();
 pub(crate) fn begin() {
     BEGIN.call_once(|| {
         tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+            .with_env_filter(
+                "debug,settled=trace,settled_server=trace,settled_journal=trace,settled_protocol=trace",
+            )
             .with_ansi(false)
             .with_writer(|| Keep)
             .init();

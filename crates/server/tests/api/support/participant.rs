@@ -24,7 +24,7 @@ pub(crate) struct Call {
 
 type Calls = Arc<Mutex<Vec<Call>>>;
 
-/// Answers `/ok…`, `/refuse…`, `/break…`, `/pend…` and `/slow…` as they say.
+/// Answers `/ok…`, `/refuse…`, `/break…`, `/pend…` and `/slow…` as they say, and `/leak…` with secrets.
 pub(crate) struct Participant {
     address: SocketAddr,
     calls: Calls,
@@ -94,6 +94,13 @@ async fn answer(
         path if path.starts_with("/refuse") => (409, r#"{"why": "canary-answer"}"#),
         path if path.starts_with("/break") => (500, r#"{"oh": "canary-answer"}"#),
         path if path.starts_with("/pend") => (202, "{}"),
+        path if path.starts_with("/leak/ok") => {
+            (200, r#"{"token": "canary-mask-result", "n": 1.50}"#)
+        }
+        path if path.starts_with("/leak") => (
+            if path.contains("refuse") { 409 } else { 500 },
+            r#"{"message": "no: password=canary-mask-error", "session_token": "canary-mask-answer"}"#,
+        ),
         path if path.starts_with("/slow") => {
             tokio::time::sleep(Duration::from_millis(600)).await;
             (200, r#"{"slow": true}"#)
@@ -102,5 +109,9 @@ async fn answer(
     };
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
+    if path.starts_with("/leak") {
+        let cookie = hyper::header::HeaderValue::from_static("sid=canary-mask-cookie");
+        response.headers_mut().insert("set-cookie", cookie);
+    }
     Ok(response)
 }

@@ -7,7 +7,11 @@ use super::*;
 
 fn read(rules: &str, status: u16, body: &str) -> Reading {
     let definition = step(&format!(r#"{rules} "action":{{"url":"http://h"}}"#)).unwrap();
-    definition.read_answer(LegId::action(0), &answer(status, &[], body))
+    definition.read_answer(
+        LegId::action(0),
+        &answer(status, &[], body),
+        &Mask::default(),
+    )
 }
 
 #[test]
@@ -52,11 +56,15 @@ fn no_answer_is_what_the_transport_says() {
     let reading = definition.read_answer(
         LegId::action(0),
         &Answer::NotSent("connection refused".to_owned()),
+        &Mask::default(),
     );
     assert_eq!(reading.outcome, Outcome::NotSent);
     assert_eq!(reading.message.as_deref(), Some("connection refused"));
-    let reading =
-        definition.read_answer(LegId::action(0), &Answer::Unknown("timed out".to_owned()));
+    let reading = definition.read_answer(
+        LegId::action(0),
+        &Answer::Unknown("timed out".to_owned()),
+        &Mask::default(),
+    );
     assert_eq!(
         (reading.outcome, reading.result),
         (Outcome::Unknown, Json::null())
@@ -130,7 +138,7 @@ fn a_compensation_has_the_rules_of_its_step_or_its_own() {
     let outcome = |own, body| {
         let answer = answer(200, &[], body);
         definition(own)
-            .read_answer(LegId::compensation(0), &answer)
+            .read_answer(LegId::compensation(0), &answer, &Mask::default())
             .outcome
     };
     assert_eq!(outcome("", r#"{"ok":false}"#), Outcome::Refused);
@@ -169,7 +177,9 @@ fn results_are_the_body_as_json() {
         headers: Vec::new(),
         body: bytes::Bytes::from_static(b"\"\xff\""),
     });
-    let result = definition.read_answer(LegId::action(0), &raw).result;
+    let result = definition
+        .read_answer(LegId::action(0), &raw, &Mask::default())
+        .result;
     assert_eq!(result, Json::string("\"\u{fffd}\""));
 }
 
@@ -198,7 +208,11 @@ fn participants_may_ask_to_be_left_alone() {
     let definition = step(r#""action":{"url":"http://h"}"#).unwrap();
     let read = |status, headers: &[(&str, &str)]| {
         definition
-            .read_answer(LegId::action(0), &answer(status, headers, ""))
+            .read_answer(
+                LegId::action(0),
+                &answer(status, headers, ""),
+                &Mask::default(),
+            )
             .retry_after
     };
     let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
