@@ -32,11 +32,12 @@ impl std::fmt::Display for NoBrowser {
 impl std::error::Error for NoBrowser {}
 
 /// Keeps it to itself: no network of its own, no first-run pages, no sandbox where root runs it.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 16] = [
     "--headless",
     "--remote-debugging-pipe",
     "--no-sandbox",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-quic",
     "--disable-dev-shm-usage",
     "--no-first-run",

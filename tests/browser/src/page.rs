@@ -1,5 +1,6 @@
 //! A page: what a person does with it and sees of it, and what it did wrong.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,10 +26,12 @@ pub struct Look {
 /// What came over the network for one page.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wire {
-    /// Requests that were answered in full.
+    /// Of the page and what it is made of, how many answers.
     pub answers: usize,
-    /// Bytes, heads included.
+    /// Their bytes, heads included.
     pub bytes: u64,
+    /// Bytes that its script has asked for.
+    pub asked: u64,
 }
 
 /// One page in the browser.
@@ -275,12 +278,27 @@ impl Page {
 
     /// What came over the network since a mark.
     pub fn weight(&self, mark: usize) -> Wire {
+        let events = self.wire.since(&self.session, mark);
+        let asked: HashSet<&Value> = events
+            .iter()
+            .filter(|event| event.method == "Network.requestWillBeSent")
+            .filter(|event| {
+                event.params["type"] == "Fetch" || event.params["type"] == "EventSource"
+            })
+            .map(|event| &event.params["requestId"])
+            .collect();
         let mut sum = Wire::default();
-        for event in self.wire.since(&self.session, mark) {
-            if event.method == "Network.loadingFinished" {
+        for event in &events {
+            if event.method != "Network.loadingFinished" {
+                continue;
+            }
+            let bytes = event.params["encodedDataLength"].as_f64();
+            let bytes = bytes.unwrap_or_default() as u64;
+            if asked.contains(&event.params["requestId"]) {
+                sum.asked += bytes;
+            } else {
                 sum.answers += 1;
-                let bytes = event.params["encodedDataLength"].as_f64();
-                sum.bytes += bytes.unwrap_or_default() as u64;
+                sum.bytes += bytes;
             }
         }
         sum

@@ -154,7 +154,10 @@ fn verify(common: &Common, raw: &[Box<RawValue>]) -> Result<Exit, CliError> {
     let mut entries = read(raw);
     entries.reverse();
     let broken = first_broken(&entries);
-    let (count, is_whole) = (entries.len(), broken.is_none() && entries.len() == raw.len());
+    let (count, is_whole) = (
+        entries.len(),
+        broken.is_none() && entries.len() == raw.len(),
+    );
     let last = entries.last().map(|last| last.hash.clone());
     match common.format {
         Format::Json => {
@@ -173,7 +176,11 @@ fn verify(common: &Common, raw: &[Box<RawValue>]) -> Result<Exit, CliError> {
             ),
         })?,
     }
-    Ok(if is_whole { Exit::Success } else { Exit::Failure })
+    Ok(if is_whole {
+        Exit::Success
+    } else {
+        Exit::Failure
+    })
 }
 
 /// The number of the first entry whose hash is not what it should be.
