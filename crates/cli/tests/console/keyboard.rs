@@ -49,7 +49,8 @@ fn assert_focus_is_seen(page: &Page) {
 pub(crate) fn enter(world: &World, page: &Page) {
     page.go(&world.url("/console/incidents")).unwrap();
     // The field is where one begins.
-    assert_eq!(page.eval("document.activeElement.name").unwrap(), "token");
+    page.until("document.activeElement.name === 'token'")
+        .unwrap();
     page.write(OPERATE).unwrap();
     page.leads(|page| page.press(Key::Enter)).unwrap();
     assert_eq!(page.place().unwrap(), "/console/incidents");

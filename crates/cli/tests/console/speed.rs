@@ -23,11 +23,7 @@ pub(crate) fn measure(world: &World, page: &Page, path: &str) -> (f64, Wire) {
     // The icon is asked for last.
     std::thread::sleep(std::time::Duration::from_millis(200));
     let weight = page.weight(mark);
-    (
-        took.unwrap().as_f64().unwrap(),
-        weight.bytes,
-        weight.answers,
-    )
+    (took.unwrap().as_f64().unwrap(), weight)
 }
 
 #[test]
