@@ -6,7 +6,7 @@ use settled_test_browser::{Look, Page};
 
 use crate::axe::WIDTHS;
 use crate::participant::Answer;
-use crate::tour::{assert_fits, assert_whole, crawl};
+use crate::tour::{assert_fits, assert_whole};
 use crate::world::{ADMIN, EVIL, World, assert_quiet};
 
 /// What has broken pages elsewhere.
@@ -37,7 +37,8 @@ pub(crate) fn strings() -> Vec<String> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let all = percent_encoding::NON_ALPHANUMERIC;
+    percent_encoding::utf8_percent_encode(text, all).to_string()
 }
 
 /// One saga for each string, with the string in every place that takes it; half of what it leads to

@@ -120,12 +120,12 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let rule = shared.rules.lock().unwrap().get(&path).cloned();
         let answer = rule.map_or_else(|| Answer::json(200, "{}"), |rule| rule(&call));
         shared.calls.lock().unwrap().push(call);
-        let mut head = format!("HTTP/1.1 {} So\r\n", answer.status);
+        let mut answered = format!("HTTP/1.1 {} So\r\n", answer.status).into_bytes();
         for (name, value) in &answer.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(answered, "{name}: {value}\r\n")?;
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", answer.body.len()));
-        writer.write_all(head.as_bytes())?;
-        writer.write_all(&answer.body)?;
+        write!(answered, "Content-Length: {}\r\n\r\n", answer.body.len())?;
+        answered.extend_from_slice(&answer.body);
+        writer.write_all(&answered)?;
     }
 }
