@@ -3,6 +3,8 @@
 //! Tasks run the same commands that a person would type, say each before they run it, and stop at
 //! the first that fails.
 
+mod apt;
+mod browser;
 mod readme;
 mod run;
 mod servers;
@@ -102,6 +104,7 @@ fn test() -> Result<(), Failed> {
         "warnings",
     ])?;
     servers::install();
+    browser::install();
     let tally = tally::tests()?;
     readme::run()?;
     tally.print();

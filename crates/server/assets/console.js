@@ -65,10 +65,24 @@
           if (again) again.focus({ preventScroll: true });
         }
       }
+      reachScrolling();
     } catch {
       // The next word from the server is another chance.
     } finally {
       asking = false;
+    }
+  };
+
+  // What scrolls can be scrolled by keyboard too.
+  const reachScrolling = () => {
+    for (const one of document.querySelectorAll(".scroll, pre")) {
+      const scrolls = one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight;
+      if (!scrolls || one.hasAttribute("tabindex") || one.querySelector("a, button, input, select, textarea, summary")) continue;
+      one.tabIndex = 0;
+      const title = one.closest("section")?.querySelector("h2");
+      if (!title) continue;
+      one.setAttribute("role", "region");
+      one.setAttribute("aria-label", title.textContent);
     }
   };
 
@@ -161,5 +175,8 @@
   for (const field of document.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
   for (const form of document.forms) showChosen(form);
   showTimes(document);
+  reachScrolling();
+  addEventListener("resize", reachScrolling);
+  document.addEventListener("toggle", reachScrolling, true);
   if (body.dataset.live !== undefined) live();
 })();

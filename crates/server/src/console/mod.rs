@@ -91,7 +91,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/console/incidents/{id}", get(incidents::show))
         .route(
             "/console/incidents/{id}/resolve",
-            post(incidents::resolve_one),
+            post(incidents::resolve_one).get(incidents::show),
         )
         .route("/console/participants", get(participants::list))
         .route(

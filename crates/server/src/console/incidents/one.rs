@@ -152,8 +152,14 @@ async fn page(
         choice("abandon", words.abandon, words.abandon_hint),
     ];
     let page = Page::new(console, visitor, Place::Incidents, &row.id).await;
+    // What was typed and not taken is not to be made anew under the hands.
+    let page = if wrong.is_some() {
+        page
+    } else {
+        page.live_of(&row.saga)
+    };
     let page = IncidentPage {
-        page: page.live_of(&row.saga),
+        page,
         common,
         words,
         row: &row,
