@@ -103,7 +103,8 @@
       pulse.textContent = on ? body.dataset.liveWord : body.dataset.offWord;
     };
     const source = new EventSource(`/console/live?${body.dataset.live}`);
-    source.onopen = () => { show(true); renew(); };
+    // What the page has missed until then the server tells by itself: it knows what the page has seen.
+    source.onopen = () => show(true);
     source.onmessage = renew;
     source.onerror = () => show(false);
     document.addEventListener("visibilitychange", renew);

@@ -57,6 +57,7 @@ pub(super) async fn guard(
 
 async fn admit(console: &Console, mut request: Request, next: Next) -> Response {
     let mut visitor = Visitor::unknown(request.headers());
+    visitor.seen = *console.api.changes().borrow();
     if let Err(why) = console.api.is_meant(&request) {
         return problem::from(&visitor, &why);
     }

@@ -52,8 +52,16 @@ pub(super) async fn live(State(console): State<Console>, RawQuery(query): RawQue
         Some(saga) => Source::Saga(console.coordinator().watch(saga)),
         None => Source::All(console.api.changes()),
     };
-    let first = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b":\n\n")) });
-    let following = (console, source, false);
+    // What has changed since the page was made is told at once.
+    let seen = asked.text("seen").and_then(|seen| seen.parse().ok());
+    let is_old = seen.is_some_and(|seen: u64| *console.api.changes().borrow() != seen);
+    let first: &[u8] = if is_old {
+        b"data: changed\n\n"
+    } else {
+        b":\n\n"
+    };
+    let first = stream::once(async move { Ok::<_, Infallible>(Bytes::from_static(first)) });
+    let following = (console, source, is_old);
     let rest = stream::unfold(following, |(console, mut source, told)| async move {
         if told {
             tokio::time::sleep(PAUSE).await;

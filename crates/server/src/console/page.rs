@@ -107,14 +107,14 @@ impl<'a> Page<'a> {
 
     /// The page asks for itself again when anything changes.
     pub(super) fn live(mut self) -> Self {
-        self.live = Some(String::new());
+        self.live = Some(format!("seen={}", self.visitor.seen));
         self
     }
 
     /// The page asks for itself again when a saga changes.
     pub(super) fn live_of(mut self, saga: &str) -> Self {
         let saga = percent_encoding::utf8_percent_encode(saga, percent_encoding::NON_ALPHANUMERIC);
-        self.live = Some(format!("saga={saga}"));
+        self.live = Some(format!("seen={}&saga={saga}", self.visitor.seen));
         self
     }
 

@@ -48,6 +48,9 @@ impl Light {
 #[derive(Clone)]
 pub(super) struct Visitor {
     session: Option<Session>,
+    /// How far the count of changes was when the request came: what is made for it is as new as that,
+    /// at least.
+    pub(super) seen: u64,
     pub(super) language: Language,
     pub(super) light: Light,
 }
@@ -62,6 +65,7 @@ impl Visitor {
         };
         Self {
             session: None,
+            seen: 0,
             language: chosen.or_else(accepted).unwrap_or(Language::English),
             light: cookie(headers, LIGHT)
                 .and_then(Light::parse)

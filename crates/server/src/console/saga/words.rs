@@ -5,6 +5,7 @@ use crate::console::words::words;
 words! {
     /// Texts of the page of one saga.
     Words {
+        failed: "failed", "失败";
         no_saga: "There is no saga with this id.", "没有这个编号的 saga。";
         started: "Started", "开始时间";
         took: "Took", "耗时";
