@@ -399,7 +399,7 @@ impl Telling<'_> {
                 ..
             } => {
                 entry.incident = Some(format!("{}~{incident}", self.history.saga.id));
-                let decision = self.common.word(resolution.decision.as_str());
+                let decision = self.common.decision(resolution.decision.as_str());
                 entry.facts.push((self.words.decision, decision.to_owned()));
                 entry
                     .facts

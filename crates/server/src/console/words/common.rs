@@ -76,16 +76,28 @@ words! {
 }
 
 impl Common {
+    /// A decision of the journal as people are shown it: it has a word with an outcome in common that
+    /// means something else there.
+    pub(in crate::console) fn decision<'a>(&self, word: &'a str) -> &'a str {
+        match word {
+            "done" if self.is_chinese() => "确已发生",
+            word => self.word(word),
+        }
+    }
+
+    fn is_chinese(&self) -> bool {
+        self.overview == Self::of(super::Language::Chinese).overview
+    }
+
     /// A word of the journal as people are shown it; itself where there is no other.
     pub(in crate::console) fn word<'a>(&self, word: &'a str) -> &'a str {
-        let chinese = self.overview == "概览";
         let english = match word {
             "not_sent" => "not sent",
             "not_done" => "not done",
             "compensation_failed" => "compensation failed",
             word => word,
         };
-        if !chinese {
+        if !self.is_chinese() {
             return english;
         }
         match word {
