@@ -40,14 +40,15 @@ pub use change::{Change, Telling, Told};
 pub use committer::{Committer, Fate, MAX_BATCH, Next, Refused, Step};
 pub use cursor::reached;
 pub use entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
-pub use incident::{IncidentGroup, alike, fault};
+pub use incident::{
+    IncidentFilter, IncidentGroup, IncidentRow, IncidentTally, Untold, alike, fault,
+};
 pub use memory::MemoryJournal;
 pub use schedule::{ScheduleChange, ScheduleRow};
 pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
-    CommitError, Due, DueCursor, DueSaga, Ended, IncidentFilter, IncidentRow, IncidentTally,
-    Journal, Keeper, Opened, Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot, StoredSaga,
-    Untold,
+    CommitError, Due, DueCursor, DueSaga, Ended, Journal, Keeper, Opened, Page, ReadError, Reader,
+    SagaFilter, SagaKey, Snapshot, StoredSaga,
 };
 pub use writer::{ChangeReply, Deliver, PruneReply, Writer};

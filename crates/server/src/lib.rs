@@ -18,9 +18,11 @@ mod connection;
 mod console;
 mod metrics;
 mod server;
+mod settings;
 mod view;
 
 pub use access::{AccessError, BadTokenFile, Role, TOKEN_FILE_FORMAT, Tokens, check_access};
 pub use metrics::Metrics;
-pub use server::{BindError, Server, ServerSettings};
+pub use server::{BindError, Server};
+pub use settings::ServerSettings;
 pub use view::saga_json;

@@ -13,11 +13,9 @@ use crate::chain::chain_after;
 use crate::change::Change;
 use crate::encode::step_name;
 use crate::entry::{Append, Appended, Misplaced, NewSaga, SagaNo, SagaRow};
-use crate::incident::{Opening, incident_id};
+use crate::incident::{IncidentRow, Opening, incident_id};
 use crate::schedule::{ScheduleChange, ScheduleRow};
-use crate::store::{
-    CommitError, IncidentRow, Journal, Keeper, Opened, ReadError, Reader, StoredSaga,
-};
+use crate::store::{CommitError, Journal, Keeper, Opened, ReadError, Reader, StoredSaga};
 
 /// A journal in memory. Clones share what they hold: one may be the [`Journal`], others the
 /// [`Keeper`]. A crash is to drop the clone that was written through; everything that was committed

@@ -7,11 +7,11 @@ use crate::audit::{AuditFilter, AuditRow};
 use crate::change::Telling;
 use crate::cursor::{self, SagaCursor};
 use crate::entry::SagaNo;
-use crate::incident::{Groups, IncidentGroup};
+use crate::incident::{Groups, IncidentFilter, IncidentGroup, IncidentRow, IncidentTally, Untold};
 use crate::schedule::ScheduleRow;
 use crate::store::{
-    Due, DueCursor, DueSaga, Ended, IncidentFilter, IncidentRow, IncidentTally, Page, ReadError,
-    Reader, SagaFilter, SagaKey, Snapshot, StoredSaga, Untold,
+    Due, DueCursor, DueSaga, Ended, Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot,
+    StoredSaga,
 };
 
 impl Reader for MemoryJournal {

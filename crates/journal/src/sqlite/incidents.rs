@@ -10,10 +10,10 @@ use super::names::Texts;
 use super::search::{MAX_ROWS, column};
 use crate::change::{Telling, Told};
 use crate::cursor;
-use crate::incident::{Groups, IncidentGroup};
-use crate::store::{
-    IncidentColumns, IncidentFilter, IncidentRow, IncidentTally, Page, ReadError, Untold,
+use crate::incident::{
+    Groups, IncidentColumns, IncidentFilter, IncidentGroup, IncidentRow, IncidentTally, Untold,
 };
+use crate::store::{Page, ReadError};
 use crate::time_text::{self, TimeText};
 
 macro_rules! columns {

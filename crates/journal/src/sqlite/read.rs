@@ -11,11 +11,11 @@ use super::stored::{Definitions, load};
 use super::{audit, incidents, schedules, search};
 use crate::audit::{AuditFilter, AuditRow};
 use crate::entry::SagaNo;
-use crate::incident::IncidentGroup;
+use crate::incident::{IncidentFilter, IncidentGroup, IncidentRow, IncidentTally, Untold};
 use crate::schedule::ScheduleRow;
 use crate::store::{
-    Due, DueCursor, DueSaga, Ended, IncidentFilter, IncidentRow, IncidentTally, Page, ReadError,
-    Reader, SagaFilter, SagaKey, Snapshot, StoredSaga, Untold,
+    Due, DueCursor, DueSaga, Ended, Page, ReadError, Reader, SagaFilter, SagaKey, Snapshot,
+    StoredSaga,
 };
 use crate::time_text::{self, TimeText};
 

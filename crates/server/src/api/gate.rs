@@ -81,7 +81,7 @@ fn known(method: &Method, path: &str) -> Option<&'static Route> {
         .find(|route| route.path == path && route.method == method)
 }
 
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",

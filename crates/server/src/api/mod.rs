@@ -28,7 +28,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use http::header::{CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use settled::coordinator::Coordinator;
 use settled::protocol::Timestamp;
@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::access::{Bearer, Role, Roles, Tokens};
 use crate::metrics::{Metrics, Minute};
-use crate::server::ServerSettings;
+use crate::settings::ServerSettings;
 use problem::Kind;
 
 pub(crate) use incidents::behind;
@@ -200,7 +200,6 @@ impl Api {
             .route("/readyz", get(system::readyz))
             .route("/metrics", get(system::metrics))
             .route("/openapi.json", get(openapi::openapi))
-            .merge(crate::console::router(self.clone()).with_state(()))
             .fallback(|| async {
                 Problem::not_found("there is nothing at this path; see /openapi.json")
             })
@@ -236,6 +235,19 @@ impl Api {
             gate::from_this_machine(request)?;
         }
         Ok(())
+    }
+
+    /// Counts a request that was answered elsewhere than here.
+    pub(crate) fn answered(
+        &self,
+        method: &Method,
+        route: &'static str,
+        status: StatusCode,
+        elapsed: Duration,
+    ) {
+        let method = gate::method_label(method);
+        let metrics = &self.shared.metrics;
+        metrics.answered(method, route, status, elapsed);
     }
 
     /// Counts up whenever anything changes.

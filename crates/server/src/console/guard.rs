@@ -4,6 +4,8 @@
 //! A change needs a session, a page of our own that it was sent from, and that session's form token,
 //! which `form` looks at. What the roles allow is for each page to ask.
 
+use std::time::Instant;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::session::{LONGEST, Session};
 use super::visitor::Visitor;
-use super::{CHANGES, Console, problem};
+use super::{CHANGES, Console, ROOT, problem};
 use crate::audit::{self, Asked, Detail, Peer, Target};
 
 /// The cookie's name.
@@ -31,8 +33,12 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
     let is_asset = request.uri().path().starts_with("/console/assets/");
     let mut response = admit(&console, request, next).await;
+    let api = &console.api;
+    api.answered(&method, ROOT, response.status(), started.elapsed());
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),
