@@ -69,6 +69,12 @@ pub(crate) struct AlertPlan {
 }
 
 impl AlertArgs {
+    /// Whether people come in through TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        let public = self.public_url.as_deref();
+        public.is_some_and(|url| url.starts_with("https://"))
+    }
+
     /// What was asked for, where anything was; `http` says how calls are made.
     ///
     /// # Errors

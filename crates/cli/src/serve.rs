@@ -109,6 +109,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
         let settings = ServerSettings {
             tokens,
             insecure: args.insecure,
+            secure: args.alerts.is_secure(),
             grace: args.drain_timeout,
             ..ServerSettings::default()
         };

@@ -49,6 +49,6 @@ pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
     CommitError, Due, DueCursor, DueSaga, Ended, Journal, Keeper, Opened, Page, ReadError, Reader,
-    SagaFilter, SagaKey, Snapshot, StoredSaga,
+    SagaFilter, SagaKey, Seen, Snapshot, StoredSaga,
 };
 pub use writer::{ChangeReply, Deliver, PruneReply, Writer};

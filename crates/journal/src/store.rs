@@ -1,5 +1,8 @@
 //! What a store must do, and the errors that it may give.
 
+use std::fmt;
+use std::sync::Arc;
+
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
 use crate::audit::{AuditFilter, AuditRow};
@@ -121,7 +124,8 @@ pub trait Reader: Send {
     fn incident_groups(&mut self, filter: &IncidentFilter)
     -> Result<Vec<IncidentGroup>, ReadError>;
 
-    /// Incidents that there is something to tell of and nobody was told yet, the oldest first;
+    /// Incidents, without their requests and answers, that there is something to tell of and nobody was
+    /// told yet, the oldest first;
     /// those that are open and were last told of before `remind_before` come last.
     ///
     /// # Errors
@@ -271,6 +275,19 @@ pub struct SagaFilter {
     pub until: Option<Timestamp>,
     /// With this text in id, name or input, in any case.
     pub text: Option<String>,
+    /// What of an input is seen by whoever looks; all of it where there is none. A text that is in what
+    /// is not seen is not found, and costs what any text costs that is not there.
+    pub seen: Option<Seen>,
+}
+
+/// Makes of an input's text what of it is seen.
+#[derive(Clone)]
+pub struct Seen(pub Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seen")
+    }
 }
 
 /// One page of a longer list.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use fastrand::Rng;
 use settled_journal::{
     Append, Appended, Change, DueCursor, IncidentFilter, Journal, Keeper, MemoryJournal, Misplaced,
-    Reader, SagaFilter, SagaKey, SagaNo, ScheduleChange, SqliteJournal, Telling, Told, Untold,
+    Reader, SagaFilter, SagaKey, SagaNo, ScheduleChange, Seen, SqliteJournal, Telling, Told,
+    Untold,
 };
 use settled_protocol::{IncidentKind, SagaState, Timestamp};
 use support::{Known, arbitrary};
@@ -298,6 +299,9 @@ impl World {
             since: arbitrary::maybe(random, time),
             until: arbitrary::maybe(random, time),
             text: arbitrary::maybe(random, |r| texts[r.usize(..texts.len())].to_owned()),
+            seen: arbitrary::maybe(random, |_| {
+                Seen(Arc::new(|input: &str| input.replace("sku", "")))
+            }),
         };
         let limit = random.usize(1..30);
         let mut cursor: Option<String> = None;

@@ -33,7 +33,7 @@
     if (asking || document.hidden) return;
     asking = true;
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin" });
+      const answer = await fetch(location.href, { credentials: "same-origin", headers: { "settled-renewal": "1" } });
       if (answer.redirected && new URL(answer.url).pathname === "/console/login") {
         location.reload();
         return;
@@ -151,7 +151,7 @@
 
   // A link to an entry unfolds it.
   const unfold = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(location.hash.slice(1));
     if (target && target.matches("details")) target.open = true;
   };
   addEventListener("hashchange", unfold);

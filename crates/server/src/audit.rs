@@ -31,8 +31,8 @@ pub(crate) struct Target(pub(crate) String);
 
 /// A change that was asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) bearer: Option<&'a Bearer>,
+pub(crate) struct Asked {
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) action: &'static str,
     pub(crate) target: Option<String>,
     pub(crate) status: u16,
@@ -42,12 +42,13 @@ pub(crate) struct Asked<'a> {
 
 /// Writes an entry, and returns when it is durable. One that cannot be written is in the log: the
 /// change itself, which was made already, is on record where it belongs.
-pub(crate) async fn write(coordinator: &Coordinator, asked: Asked<'_>) {
+pub(crate) async fn write(coordinator: &Coordinator, asked: Asked) {
     let entry = AuditEntry {
         id: uuid::Uuid::now_v7().to_string(),
         at: coordinator.clock().now(),
         who: asked
             .bearer
+            .as_ref()
             .map_or(ANONYMOUS, |bearer| &bearer.name)
             .to_owned(),
         roles: asked

@@ -11,6 +11,8 @@ pub struct ServerSettings {
     pub tokens: Option<Tokens>,
     /// Whether it may be open to other machines without tokens.
     pub insecure: bool,
+    /// Whether people come in through TLS only, so that the console's cookie may keep to it.
+    pub secure: bool,
     /// How many connections are served side by side.
     pub max_connections: usize,
     /// How long a request's head may take, counted from when the connection is free for it: an idle
@@ -33,6 +35,7 @@ impl Default for ServerSettings {
         Self {
             tokens: None,
             insecure: false,
+            secure: false,
             max_connections: 8_192,
             header_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),

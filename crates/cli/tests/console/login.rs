@@ -59,7 +59,7 @@ fn after_the_logout_nothing_is_left() {
         .find(|cookie| cookie["name"] == "settled-session");
     let cookie = cookie.unwrap();
     assert_eq!(cookie["httpOnly"], true);
-    assert_eq!(cookie["sameSite"], "Strict");
+    assert_eq!(cookie["sameSite"], "Lax");
     assert_eq!(cookie["path"], "/console");
     let value = cookie["value"].as_str().unwrap().to_owned();
     assert!(value.len() >= 32 && !value.contains(OPERATE));

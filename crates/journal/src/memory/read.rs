@@ -75,9 +75,12 @@ impl Reader for MemoryJournal {
                     && filter.since.is_none_or(|since| new.created_at >= since)
                     && filter.until.is_none_or(|until| new.created_at < until)
                     && text.as_ref().is_none_or(|text| {
-                        [new.id.as_str(), &new.name, new.input.as_str()]
-                            .iter()
-                            .any(|place| place.to_lowercase().contains(text))
+                        let input = new.input.as_str();
+                        let seen = filter.seen.as_ref().map(|seen| seen.0(input));
+                        let is_in = |place: &str| place.to_lowercase().contains(text);
+                        is_in(&new.id)
+                            || is_in(&new.name)
+                            || is_in(input) && seen.is_none_or(|seen| is_in(&seen))
                     })
             })
             .map(|(no, entry)| SagaCursor {
@@ -183,7 +186,11 @@ impl Reader for MemoryJournal {
             .filter_map(|incident| {
                 let telling = telling(incident)?;
                 let untold = Untold {
-                    incident: incident.row.clone(),
+                    incident: IncidentRow {
+                        request: None,
+                        response: None,
+                        ..incident.row.clone()
+                    },
                     telling,
                 };
                 Some((telling == Telling::Reminder, untold))

@@ -24,18 +24,27 @@ macro_rules! columns {
     };
 }
 
+/// Nobody is told of requests and answers, and there may be many of them.
+macro_rules! columns_without_payloads {
+    () => {
+        "SELECT id, saga, name, step, direction, kind, participant, request_url, NULL, NULL,
+                error, attempts, opened_at, state, decision, note, resolved_by, resolved_at, no
+         FROM @incident"
+    };
+}
+
 pub(super) const ONE: &str = concat!(columns!(), " WHERE id = ?1");
 pub(super) const TOLD: &str = "UPDATE @incident SET told = ?2, told_at = ?3 WHERE id = ?1";
 pub(super) const UNTOLD_OPEN: &str = concat!(
-    columns!(),
+    columns_without_payloads!(),
     " WHERE state = 'open' AND told IS NULL ORDER BY no LIMIT ?1"
 );
 pub(super) const UNTOLD_RESOLVED: &str = concat!(
-    columns!(),
+    columns_without_payloads!(),
     " INDEXED BY @incident_told WHERE told = 'open' AND state = 'resolved' ORDER BY no LIMIT ?1"
 );
 pub(super) const TO_REMIND_OF: &str = concat!(
-    columns!(),
+    columns_without_payloads!(),
     " WHERE state = 'open' AND told = 'open' AND told_at < ?2 ORDER BY no LIMIT ?1"
 );
 pub(super) const TOLD_FIRST: &str =

@@ -15,7 +15,7 @@ use super::error::read_error;
 use super::names::Texts;
 use crate::cursor::SagaCursor;
 use crate::entry::SagaNo;
-use crate::store::{Page, ReadError, SagaFilter};
+use crate::store::{Page, ReadError, SagaFilter, Seen};
 use crate::time_text::{self, TimeText};
 
 /// How many rows one page looks at.
@@ -67,7 +67,10 @@ fn find_sagas(
     cursor: Option<SagaCursor>,
     limit: usize,
 ) -> Result<Page<SagaNo>, Error> {
-    let mut text = filter.text.as_deref().map(TextSearch::new);
+    let mut text = filter
+        .text
+        .as_deref()
+        .map(|text| TextSearch::new(text, filter.seen.as_ref()));
     let way = Way::of(filter);
     let mut statement = connection.prepare_cached(way.query(texts))?;
     let first = filter.since.unwrap_or(Timestamp(i64::MIN));
@@ -183,13 +186,16 @@ pub(super) fn column<'a>(row: &'a Row<'_>, index: usize) -> Option<&'a str> {
 struct TextSearch {
     /// In small letters.
     wanted: String,
+    /// What of an input is looked into.
+    seen: Option<Seen>,
     inputs: usize,
 }
 
 impl TextSearch {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, seen: Option<&Seen>) -> Self {
         Self {
             wanted: text.to_lowercase(),
+            seen: seen.cloned(),
             inputs: 0,
         }
     }
@@ -220,7 +226,14 @@ impl TextSearch {
         };
         let data: Option<FirstData<'_>> =
             column(row, 0).and_then(|data| serde_json::from_str(data).ok());
-        Ok(data.is_some_and(|data| self.is_in(data.input.get())))
+        Ok(data.is_some_and(|data| {
+            let input = data.input.get();
+            self.is_in(input)
+                && self
+                    .seen
+                    .as_ref()
+                    .is_none_or(|seen| self.is_in(&seen.0(input)))
+        }))
     }
 
     fn is_in(&self, text: &str) -> bool {

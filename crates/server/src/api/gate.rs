@@ -30,43 +30,88 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
         .and_then(|path| ROUTES.iter().find(|route| route.path == path))
         .map_or(NO_ROUTE, |route| route.path);
     let method = method_label(request.method());
-    let change = route.and_then(|route| Some((route.action?, target(route, &request))));
-    let peer = request.extensions().get::<Peer>().copied();
-    let (response, bearer) = match admit(&api, route, &request) {
+    let change = route.and_then(|route| {
+        Some(Change {
+            action: route.action?,
+            target: target(route, &request),
+            peer: request.extensions().get::<Peer>().copied(),
+        })
+    });
+    let response = match admit(&api, route, &request) {
         Ok(bearer) => {
             if let Some(bearer) = &bearer {
                 request.extensions_mut().insert(bearer.clone());
             }
-            let response = next.run(request).await;
-            let response = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                let allow = response.headers().get(http::header::ALLOW).cloned();
-                Problem::method_not_allowed(allow).into_response()
-            } else {
-                response
-            };
-            (response, bearer)
+            answer(&api, request, next, change, bearer).await
         }
-        Err(Refused(problem, bearer)) => (problem.into_response(), bearer),
+        Err(Refused(problem, bearer)) => {
+            let response = problem.into_response();
+            // Whoever has no token that is known here has no name to put on record.
+            if let (Some(change), Some(_)) = (change, &bearer) {
+                let asked = change.asked(bearer, &response);
+                audit::write(api.coordinator(), asked).await;
+            }
+            response
+        }
     };
-    // Whoever has no token that is known here has no name to put on record.
-    if let Some((action, target)) = change
-        && response.status() != StatusCode::UNAUTHORIZED
-    {
-        let asked = Asked {
-            bearer: bearer.as_ref(),
-            action,
-            target,
-            status: response.status().as_u16(),
-            peer,
-            detail: response
-                .extensions()
-                .get::<Detail>()
-                .map(|detail| detail.0.clone()),
-        };
-        audit::write(api.coordinator(), asked).await;
-    }
     let metrics = &api.shared.metrics;
     metrics.answered(method, label, response.status(), started.elapsed());
+    response
+}
+
+/// A call that changes something.
+struct Change {
+    action: &'static str,
+    target: Option<String>,
+    peer: Option<Peer>,
+}
+
+impl Change {
+    /// What is put on record of it.
+    fn asked(self, bearer: Option<Bearer>, response: &Response) -> Asked {
+        let detail = response.extensions().get::<Detail>();
+        Asked {
+            bearer,
+            action: self.action,
+            target: self.target,
+            status: response.status().as_u16(),
+            peer: self.peer,
+            detail: detail.map(|detail| detail.0.clone()),
+        }
+    }
+}
+
+/// Lets a request be answered. One that changes something is answered to its end, and put on record,
+/// also when nobody waits for the answer any more.
+async fn answer(
+    api: &Api,
+    request: Request,
+    next: Next,
+    change: Option<Change>,
+    bearer: Option<Bearer>,
+) -> Response {
+    let Some(change) = change else {
+        return checked(next.run(request).await);
+    };
+    let api = api.clone();
+    let answered = tokio::spawn(async move {
+        let response = checked(next.run(request).await);
+        let asked = change.asked(bearer, &response);
+        audit::write(api.coordinator(), asked).await;
+        response
+    });
+    answered.await.unwrap_or_else(|_| {
+        let why = "the request broke off, which is a bug; see whether what it asked for was done";
+        Problem::unavailable(why).into_response()
+    })
+}
+
+/// An answer that the router gave by itself, as all others are.
+fn checked(response: Response) -> Response {
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers().get(http::header::ALLOW).cloned();
+        return Problem::method_not_allowed(allow).into_response();
+    }
     response
 }
 

@@ -42,7 +42,7 @@ use problem::Kind;
 pub(crate) use incidents::behind;
 pub(crate) use participants::set_limits;
 pub(crate) use problem::Problem;
-pub(crate) use resolve::resolve;
+pub(crate) use resolve::{first_few, resolve};
 pub(crate) use reveal::{no_marks, search};
 
 /// How far the server has come.
@@ -140,6 +140,8 @@ struct Shared {
     tokens: Option<Tokens>,
     /// Whether the server is open to those on this machine only, because nobody needs a token.
     local_only: bool,
+    /// Whether people come in through TLS only.
+    secure: bool,
     phase: watch::Receiver<Phase>,
     max_body: usize,
     body_timeout: Duration,
@@ -160,6 +162,7 @@ impl Api {
                 metrics,
                 tokens: settings.tokens.clone(),
                 local_only: settings.tokens.is_none() && !settings.insecure,
+                secure: settings.secure,
                 phase,
                 max_body: settings.max_body,
                 body_timeout: settings.body_timeout,
@@ -221,6 +224,11 @@ impl Api {
     /// Whether nobody is answered who has no token.
     pub(crate) fn needs_tokens(&self) -> bool {
         self.shared.tokens.is_some()
+    }
+
+    /// Whether people come in through TLS only.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.shared.secure
     }
 
     /// Whose token this is.

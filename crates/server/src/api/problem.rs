@@ -227,8 +227,9 @@ impl From<ReadError> for Problem {
             ReadError::Cursor => {
                 Self::field("cursor", "expected the `next_cursor` of an earlier answer")
             }
-            ReadError::Damaged { ref saga, .. } => {
-                tracing::error!(%error, "a saga cannot be read");
+            // What is wrong may quote a piece of what is on record.
+            ReadError::Damaged { ref saga, seq, .. } => {
+                tracing::error!(saga, seq, "a saga cannot be read");
                 let detail = format!(
                     "the record of saga {saga} is damaged; nothing acts on it, other sagas are not \
                      touched; the coordinator's log says what is wrong"
@@ -236,7 +237,7 @@ impl From<ReadError> for Problem {
                 Self::new(Kind::Damaged, detail)
             }
             ReadError::Schedule { ref name, .. } => {
-                tracing::error!(%error, "a schedule cannot be read");
+                tracing::error!(name, "a schedule cannot be read");
                 let detail = format!(
                     "the record of schedule {name} is damaged; it runs no more, other schedules are \
                      not touched; put it again, or delete it"

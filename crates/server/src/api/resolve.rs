@@ -134,7 +134,8 @@ pub(super) async fn many(
         .collect()
         .await;
     let done = answers.iter().filter(|answer| answer.is_ok()).count();
-    let detail = format!("{} ({done} of {})", detail(&resolution).0, ids.len());
+    let said = detail(&resolution).0;
+    let detail = format!("{said} ({done} of {}): {}", ids.len(), first_few(&ids));
     let results = ids.iter().zip(&answers);
     let shown = ResolutionsView {
         results: results
@@ -155,6 +156,15 @@ pub(super) async fn many(
     Ok(response)
 }
 
+/// The first of many ids, for the audit log.
+pub(crate) fn first_few(ids: &[String]) -> String {
+    let mut text = ids.iter().take(10).map(String::as_str).collect::<Vec<_>>();
+    if ids.len() > text.len() {
+        text.push("…");
+    }
+    text.join(" ")
+}
+
 /// What the audit log says of a decision.
 fn detail(resolution: &Resolution) -> Detail {
     let edited = if resolution.body.is_some() {
@@ -163,7 +173,7 @@ fn detail(resolution: &Resolution) -> Detail {
         ""
     };
     let (decision, by) = (resolution.decision.as_str(), &resolution.by);
-    Detail(format!("{decision}{edited}, by {by}"))
+    Detail(format!("{decision}{edited}, by {by:?}"))
 }
 
 /// Puts a decision on record and gives the incident as it is then.

@@ -4,11 +4,12 @@
 //! left of them.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use settled::coordinator::Coordinator;
-use settled::journal::{Page, ReadError, SagaFilter};
+use settled::journal::{Page, ReadError, SagaFilter, Seen};
 use settled::mask::{MARK, has_mark, refuse_marks};
 use settled::protocol::Json;
 use settled::snapshot::SagaSnapshot;
@@ -21,9 +22,6 @@ use crate::view::Shown;
 
 /// The parameter.
 pub(super) const REVEAL: &str = "reveal";
-
-/// How often a search goes on by itself after pages of which something was left out.
-const ROUNDS: usize = 100;
 
 /// Whoever asks, as the gate knows them.
 pub(super) struct Asker(Option<Bearer>);
@@ -88,8 +86,8 @@ pub(crate) fn no_marks(body: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// A page of sagas. To those who see inputs masked a search tells nothing of what they do not see, by
-/// where its pages end either.
+/// A page of sagas. To those who see inputs masked a search tells nothing of what they do not see: what
+/// is hidden is passed by as what is not there.
 pub(crate) async fn search(
     coordinator: &Coordinator,
     filter: SagaFilter,
@@ -97,36 +95,12 @@ pub(crate) async fn search(
     limit: usize,
     shown: Shown<'_>,
 ) -> Result<Page<Result<SagaSnapshot, ReadError>>, ReadError> {
-    let mut found = Page {
-        items: Vec::new(),
-        next_cursor: cursor,
-    };
-    for _ in 0..ROUNDS {
-        let wanted = limit - found.items.len();
-        let page = coordinator
-            .sagas(filter.clone(), found.next_cursor.take(), wanted)
-            .await?;
-        let is_whole = page.items.len() < wanted;
-        found.next_cursor = page.next_cursor;
-        found.items.extend(page.items.into_iter().filter(|item| {
-            let (Some(wanted), Ok(saga)) = (&filter.text, item) else {
-                return true;
-            };
-            is_seen(saga, wanted, shown)
-        }));
-        if is_whole || found.items.len() >= limit || found.next_cursor.is_none() {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-/// Whether a text is in what is shown of a saga.
-fn is_seen(saga: &SagaSnapshot, wanted: &str, shown: Shown<'_>) -> bool {
-    let wanted = wanted.to_lowercase();
-    let input = shown.json(&saga.input);
-    input == saga.input
-        || [&*saga.id, &*saga.name, input.as_str()]
-            .into_iter()
-            .any(|text| text.to_lowercase().contains(&wanted))
+    let seen = shown.mask().cloned().map(|mask| {
+        Seen(Arc::new(move |input: &str| {
+            let input = Json::from_valid(input.to_owned());
+            mask.json(&input).as_str().to_owned()
+        }))
+    });
+    let filter = SagaFilter { seen, ..filter };
+    coordinator.sagas(filter, cursor, limit).await
 }

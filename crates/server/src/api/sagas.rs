@@ -155,6 +155,7 @@ pub(super) async fn list(
         since: query.time("since")?,
         until: query.time("until")?,
         text: query.bounded("q", LONGEST)?,
+        seen: None,
     };
     let (cursor, limit) = (query.cursor(), query.limit()?);
     let page = search(api.coordinator(), filter, cursor, limit, whole).await?;

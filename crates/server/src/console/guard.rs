@@ -76,7 +76,10 @@ async fn admit(console: &Console, mut request: Request, next: Next) -> Response 
         let why = visitor.words().strange_page;
         return problem::of(&visitor, StatusCode::FORBIDDEN, why);
     }
-    let known = cookie(request.headers(), SESSION).and_then(|cookie| console.sessions.find(cookie));
+    // What the script asks for by itself keeps nobody logged in.
+    let by_itself = path == "/console/live" || request.headers().contains_key("settled-renewal");
+    let known = cookie(request.headers(), SESSION)
+        .and_then(|cookie| console.sessions.find(cookie, !by_itself));
     let mut new_cookie = None;
     let session = match known {
         Some(session) => Some(session),
@@ -109,33 +112,49 @@ async fn admit(console: &Console, mut request: Request, next: Next) -> Response 
     let change = is_change.then(|| change(&request)).flatten();
     let peer = request.extensions().get::<Peer>().copied();
     request.extensions_mut().insert(visitor.clone());
-    let mut response = next.run(request).await;
-    if let Some(cookie) = new_cookie {
-        set_session(response.headers_mut(), &cookie);
-    }
-    if let Some((action, target)) = change {
-        // Whoever has just logged in is known by what the answer says.
-        let entered = response.extensions().get::<Session>().cloned();
-        let session = entered.as_ref().or(visitor.session());
-        if session.is_some() {
-            let asked = Asked {
-                bearer: session.and_then(|session| session.bearer.as_ref()),
-                action,
-                target: target.or_else(|| {
-                    let told = response.extensions().get::<Target>();
-                    told.map(|target| target.0.clone())
-                }),
-                status: response.status().as_u16(),
-                peer,
-                detail: response
-                    .extensions()
-                    .get::<Detail>()
-                    .map(|detail| detail.0.clone()),
-            };
-            audit::write(console.coordinator(), asked).await;
+    let mut response = match change {
+        None => next.run(request).await,
+        // To its end, and on record, also when nobody waits for the answer any more.
+        Some((action, target)) => {
+            let (console, visitor) = (console.clone(), visitor.clone());
+            let answered = tokio::spawn(async move {
+                let response = next.run(request).await;
+                let asked = asked(&visitor, action, target, peer, &response);
+                if let Some(asked) = asked {
+                    audit::write(console.coordinator(), asked).await;
+                }
+                response
+            });
+            answered
+                .await
+                .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         }
+    };
+    if let Some(cookie) = new_cookie {
+        set_session(response.headers_mut(), &cookie, console.api.is_secure());
     }
     response
+}
+
+/// What is put on record of a change; nothing where nobody is logged in.
+fn asked(
+    visitor: &Visitor,
+    action: &'static str,
+    target: Option<String>,
+    peer: Option<Peer>,
+    response: &Response,
+) -> Option<Asked> {
+    let told = response.extensions();
+    // Whoever has just logged in is known by what the answer says.
+    let session = told.get::<Session>().or(visitor.session())?;
+    Some(Asked {
+        bearer: session.bearer.clone(),
+        action,
+        target: target.or_else(|| told.get::<Target>().map(|target| target.0.clone())),
+        status: response.status().as_u16(),
+        peer,
+        detail: told.get::<Detail>().map(|detail| detail.0.clone()),
+    })
 }
 
 /// What a change is called in the audit log, and what it is about.
@@ -178,15 +197,18 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .map(|(_, value)| value)
 }
 
-/// Gives the browser a session's cookie, or takes it back with an empty one.
-pub(super) fn set_session(headers: &mut HeaderMap, cookie: &str) {
+/// Gives the browser a session's cookie, or takes it back with an empty one. It comes along when a link
+/// in an alert is followed (`Lax`), and with no change from elsewhere.
+pub(super) fn set_session(headers: &mut HeaderMap, cookie: &str, secure: bool) {
     let age = if cookie.is_empty() {
         0
     } else {
         LONGEST.as_secs()
     };
-    let text =
-        format!("{SESSION}={cookie}; Path=/console; HttpOnly; SameSite=Strict; Max-Age={age}");
+    let text = format!(
+        "{SESSION}={cookie}; Path=/console; HttpOnly; SameSite=Lax; Max-Age={age}{}",
+        if secure { "; Secure" } else { "" }
+    );
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.append(SET_COOKIE, value);
     }

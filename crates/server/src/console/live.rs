@@ -9,13 +9,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use settled::coordinator::Watching;
 use tokio::sync::watch;
 
 use super::Console;
 use super::form::Form;
+use super::guard::{SESSION, cookie};
 
 /// What was told is durable a little later; what comes together is told together.
 const GATHER: Duration = Duration::from_millis(300);
@@ -46,7 +47,12 @@ impl Source {
 }
 
 /// The stream: `changed` now and then, until the server ends.
-pub(super) async fn live(State(console): State<Console>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn live(
+    State(console): State<Console>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let session = cookie(&headers, SESSION).unwrap_or_default().to_owned();
     let asked = Form::read(query.as_deref().unwrap_or_default());
     let source = match asked.text("saga") {
         Some(saga) => Source::Saga(console.coordinator().watch(saga)),
@@ -61,8 +67,9 @@ pub(super) async fn live(State(console): State<Console>, RawQuery(query): RawQue
         b":\n\n"
     };
     let first = stream::once(async move { Ok::<_, Infallible>(Bytes::from_static(first)) });
-    let following = (console, source, is_old);
-    let rest = stream::unfold(following, |(console, mut source, told)| async move {
+    let following = (console, source, session, is_old);
+    let rest = stream::unfold(following, |following| async move {
+        let (console, mut source, session, told) = following;
         if told {
             tokio::time::sleep(PAUSE).await;
         }
@@ -79,10 +86,14 @@ pub(super) async fn live(State(console): State<Console>, RawQuery(query): RawQue
             },
             () = console.api.draining() => return None,
         };
+        // Nobody is told any more who has gone.
+        if console.api.needs_tokens() {
+            console.sessions.find(&session, false)?;
+        }
         let told = !text.starts_with(':');
         Some((
             Ok(Bytes::from_static(text.as_bytes())),
-            (console, source, told),
+            (console, source, session, told),
         ))
     });
     let body = Body::from_stream(futures_util::StreamExt::chain(first, rest));

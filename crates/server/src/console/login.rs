@@ -52,16 +52,18 @@ fn form_page(visitor: &Visitor, next: &str, wrong: Option<&str>) -> Response {
 pub(super) async fn enter(
     State(console): State<Console>,
     visitor: Visitor,
+    headers: HeaderMap,
     form: Form,
 ) -> Response {
     let words = visitor.words();
     let next = form.text("next").filter(|next| is_own_place(next));
     let next = next.unwrap_or(ROOT);
-    if console.sessions.is_guessing() {
-        return form_page(&visitor, next, Some(words.too_many_logins));
-    }
     let token = form.text("token").unwrap_or_default().trim();
+    // Who has a token comes in, also while somebody else is guessing.
     let Some(bearer) = console.api.bearer(token) else {
+        if console.sessions.is_guessing() {
+            return form_page(&visitor, next, Some(words.too_many_logins));
+        }
         console.sessions.failed();
         tracing::warn!("a login to the console failed: the token is not known");
         return form_page(&visitor, next, Some(words.token_unknown));
@@ -69,11 +71,14 @@ pub(super) async fn enter(
     if !bearer.roles.any_of(Roles::of(&MAY_LOOK)) {
         return form_page(&visitor, next, Some(words.token_may_not));
     }
+    if let Some(old) = cookie(&headers, SESSION) {
+        console.sessions.end(old);
+    }
     let Some((cookie, session)) = console.sessions.begin(Some(bearer)) else {
         return form_page(&visitor, next, Some(words.no_session));
     };
     let mut response = Redirect::to(next).into_response();
-    set_session(response.headers_mut(), &cookie);
+    set_session(response.headers_mut(), &cookie, console.api.is_secure());
     // For the audit log: the request itself came from nobody.
     response.extensions_mut().insert(session);
     response
@@ -91,6 +96,6 @@ pub(super) async fn leave(
         console.sessions.end(cookie);
     }
     let mut response = Redirect::to("/console/login").into_response();
-    set_session(response.headers_mut(), "");
+    set_session(response.headers_mut(), "", console.api.is_secure());
     response
 }

@@ -82,8 +82,8 @@ impl Sessions {
         Some((cookie, session))
     }
 
-    /// Whose cookie this is.
-    pub(super) fn find(&self, cookie: &str) -> Option<Session> {
+    /// Whose cookie this is; `seen` says whether that person has just done something.
+    pub(super) fn find(&self, cookie: &str, seen: bool) -> Option<Session> {
         let now = Instant::now();
         let mut kept = self.kept();
         let key = digest(cookie);
@@ -92,7 +92,9 @@ impl Sessions {
             kept.sessions.remove(&key);
             return None;
         }
-        session.seen = now;
+        if seen {
+            session.seen = now;
+        }
         Some(session.clone())
     }
 
@@ -147,14 +149,14 @@ mod tests {
         let (other, _) = sessions.begin(None).unwrap();
         assert_ne!(cookie, other);
         assert_eq!(cookie.len(), 64);
-        let found = sessions.find(&cookie).unwrap();
+        let found = sessions.find(&cookie, true).unwrap();
         assert!(found.gave_out(&session.form_token));
         assert!(!found.gave_out(""));
         assert!(!found.gave_out(&cookie));
-        assert!(sessions.find("").is_none());
+        assert!(sessions.find("", true).is_none());
         sessions.end(&cookie);
-        assert!(sessions.find(&cookie).is_none());
-        assert!(sessions.find(&other).is_some());
+        assert!(sessions.find(&cookie, true).is_none());
+        assert!(sessions.find(&other, false).is_some());
     }
 
     #[test]

@@ -21,6 +21,11 @@ impl<'m> Shown<'m> {
         Self(Some(mask))
     }
 
+    /// What masks them; none where they are shown as they are.
+    pub(crate) const fn mask(self) -> Option<&'m Mask> {
+        self.0
+    }
+
     /// A payload; cheap where nothing of it is masked.
     pub(crate) fn json(self, json: &Json) -> Json {
         self.0.map_or_else(|| json.clone(), |mask| mask.json(json))

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use settled::journal::{AuditEntry, audit_hash};
 use settled_server::{ServerSettings, Tokens};
+use tokio::io::AsyncWriteExt;
 
-use crate::support::{Host, Reply, client};
+use crate::support::{Host, LONG, Reply, client};
 
 const TOKENS: &str = "\
 submit submit-token-0123456789 shop
@@ -90,7 +91,7 @@ async fn every_change_is_on_record_with_who_asked_and_what_came_of_it() {
                 "incident.resolve",
                 "t~1",
                 200,
-                "not_done, by ann"
+                "not_done, by \"ann\""
             ),
             ("night shift", "incident.resolve", "t~1", 409, ""),
             (
@@ -98,7 +99,7 @@ async fn every_change_is_on_record_with_who_asked_and_what_came_of_it() {
                 "incident.resolve.many",
                 "",
                 200,
-                "retry, by night shift (0 of 2)"
+                "retry, by \"night shift\" (0 of 2): t~1 x~1"
             ),
             ("night shift", "saga.cancel", "t", 409, ""),
             ("boss", "participant.limit", "p:1", 200, ""),
@@ -142,4 +143,39 @@ async fn without_tokens_changes_are_on_record_too() {
         told(&page["entries"][0]),
         ("anonymous", "schedule.delete", "none", 404, "")
     );
+}
+
+#[tokio::test]
+async fn a_change_is_on_record_also_when_nobody_waits_for_its_answer() {
+    let host = Host::start().await;
+    let named = |n: u32| format!("/v1/schedules/gone-{n}");
+    let schedule = json!({"every": "1h", "saga": {"steps": [host.step("a", "/ok")]}});
+    for n in 0..20 {
+        let put = host.put_json(&named(n), &schedule).await;
+        assert_eq!(put.status, 201);
+    }
+    for n in 0..20 {
+        let request = format!("DELETE {} HTTP/1.1\r\nhost: localhost\r\n\r\n", named(n));
+        let mut stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // Whether it is read at all before the connection is gone is up to the system.
+    }
+    let until = std::time::Instant::now() + LONG;
+    loop {
+        let mut gone = Vec::new();
+        for n in 0..20 {
+            if host.get(&named(n)).await.status == 404 {
+                gone.push(format!("gone-{n}"));
+            }
+        }
+        let page = host.get("/v1/audit?action=schedule.delete&limit=100").await;
+        let page = page.json();
+        let entries = page["entries"].as_array().unwrap();
+        let has_entry = |gone: &String| entries.iter().any(|entry| entry["target"] == **gone);
+        if !gone.is_empty() && gone.iter().all(has_entry) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{gone:?}: {page}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }

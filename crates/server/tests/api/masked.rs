@@ -5,6 +5,7 @@ use settled::mask::MARK;
 use settled::protocol::{Event, Outcome};
 use settled_server::{ServerSettings, Tokens};
 
+use crate::console_sagas::Browser;
 use crate::support::{Host, Reply, client, log};
 
 const TOKENS: &str = "\
@@ -403,5 +404,51 @@ async fn a_refusal_by_callback_is_evidence_and_a_result_is_whole() {
         let history = host.coordinator.history(id).await.unwrap().unwrap();
         let kept = format!("{:?}", history.records).contains("canary-mask-late");
         assert_eq!(kept, outcome == "done");
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_on_a_page_of_the_console() {
+    let host = guarded().await;
+    for (id, last) in [
+        ("stuck", "/leak/break"),
+        ("noted", "/leak/break"),
+        ("back", "/leak/refuse"),
+    ] {
+        leaky(&host, id, last).await;
+    }
+    let noted = json!({"decision": "not_done", "note": "asked with Bearer canary-mask-note"});
+    let path = "/v1/incidents/noted~1/resolve";
+    assert_eq!(
+        ask(&host, "operate", "POST", path, &noted).await.status,
+        200
+    );
+    let schedule = json!({"every": "1h", "saga": {"steps": [{"name": "a", "action": {
+        "url": host.participant.url("/ok"), "headers": {"Authorization": "Bearer canary-mask-fixed"}}}]}});
+    let put = ask(&host, "operate", "PUT", "/v1/schedules/leaky", &schedule).await;
+    assert_eq!(put.status, 201);
+    for role in ["read", "operate"] {
+        let browser = Browser::open(&host, Some(role)).await;
+        for path in [
+            "/console",
+            "/console/sagas",
+            "/console/sagas?q=leaky",
+            "/console/sagas/stuck",
+            "/console/sagas/stuck?reveal=true",
+            "/console/sagas/back",
+            "/console/incidents",
+            "/console/incidents?state=all",
+            "/console/incidents/stuck~1",
+            "/console/incidents/stuck~1?reveal=true",
+            "/console/incidents/noted~1",
+            "/console/schedules",
+            "/console/schedules/leaky",
+            "/console/schedules/leaky?reveal=true",
+            "/console/participants",
+        ] {
+            let page = browser.get(&host, path).await;
+            assert_eq!(page.status, 200, "{path}");
+            assert_clean(&page.text(), path);
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn taken(
     // Without its incident it is refused in a moment.
     if let (Some(known), Decision::Retry) = (known, resolution.decision) {
         let earlier = at.saga.edited_body(known.leg);
-        let sent = sent(at, known.leg)?;
+        let sent = sent(mask, at, known.leg)?;
         let taken = mask::take_edit(mask, body, sent.as_ref(), earlier, BODY)?;
         resolution.body = Some(taken);
     }
@@ -42,7 +42,7 @@ pub(super) fn taken(
 }
 
 /// The body as it would be sent now.
-fn sent(at: &SagaSnapshot, leg: LegId) -> Result<Option<Json>, Invalid> {
+fn sent(mask: &Mask, at: &SagaSnapshot, leg: LegId) -> Result<Option<Json>, Invalid> {
     let edited = at.saga.edited_body(leg);
     if at.definition.function().is_some() {
         let given = match leg.direction {
@@ -66,10 +66,13 @@ fn sent(at: &SagaSnapshot, leg: LegId) -> Result<Option<Json>, Invalid> {
         .definition
         .request(leg, &calls::scope(at, &key, &results), edited);
     let request = request.map_err(|error| {
+        // It may quote a piece of what is masked.
+        let error = error.to_string();
         let why = format!(
-            "`{}` stands for a masked value, and the request that it was in cannot be made ({error}); \
+            "`{}` stands for a masked value, and the request that it was in cannot be made ({}); \
              write the values themselves",
-            mask::MARK
+            mask::MARK,
+            mask.text(&error),
         );
         Invalid::new(BODY, why)
     })?;

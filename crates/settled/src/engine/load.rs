@@ -116,7 +116,8 @@ impl<R> Engine<R> {
                     // Not the saga's fault; it stays due.
                     self.due.begin_anew(now);
                 }
-                return self.reply_all(commands, || Reply::Broken(error.to_string()));
+                let why = self.settings.mask.text(&error.to_string()).into_owned();
+                return self.reply_all(commands, || Reply::Broken(why.clone()));
             }
         };
         let no = stored.no;
@@ -124,7 +125,8 @@ impl<R> Engine<R> {
             && let Err(error) = self.take_up(now, &stored)
         {
             self.trouble(&error);
-            return self.reply_all(commands, || Reply::Broken(error.clone()));
+            let why = self.settings.mask.text(&error).into_owned();
+            return self.reply_all(commands, || Reply::Broken(why.clone()));
         }
         for (command, reply) in commands {
             self.tell(now, no, command, reply);

@@ -98,7 +98,12 @@ impl AlertPost {
         };
         request.headers.push((TIMESTAMP, HeaderValue::from(now)));
         request.headers.push((SIGNATURE, signature));
-        self.http.carry(request, until).await
+        // Where it went is in no record, so that the errors must not say so either.
+        match self.http.carry(request, until).await {
+            Answer::NotSent(_) => Answer::NotSent("the receiver was not reached".to_owned()),
+            Answer::Unknown(_) => Answer::Unknown("the receiver's answer did not come".to_owned()),
+            answer => answer,
+        }
     }
 
     fn signature(&self, id: &[u8], at: u64, body: &[u8]) -> String {

@@ -9,12 +9,18 @@ use settled::protocol::{Decision, Json, Resolution};
 
 use super::one;
 use super::words::Words;
-use crate::api::{Problem, resolve};
+use crate::api::{Problem, first_few, resolve};
 use crate::audit::{ANONYMOUS, Detail};
 use crate::console::form::Form;
 use crate::console::link::Link;
 use crate::console::visitor::Visitor;
 use crate::console::{Console, problem};
+
+/// How many one form may decide.
+const MOST: usize = 500;
+
+/// The longest note, in bytes.
+const LONGEST_NOTE: usize = 10_000;
 
 /// How many are on their way to the journal side by side: it commits in groups.
 const TOGETHER: usize = 64;
@@ -65,12 +71,17 @@ pub(in crate::console) async fn resolve_many(
         Ok(resolution) => resolution,
         Err(why) => return problem::of(&visitor, StatusCode::BAD_REQUEST, &why),
     };
+    if ids.len() > MOST {
+        let why = Words::of(visitor.language).too_many;
+        return problem::of(&visitor, StatusCode::BAD_REQUEST, why);
+    }
     if ids.is_empty() {
         let why = Words::of(visitor.language).select_some;
         return problem::of(&visitor, StatusCode::BAD_REQUEST, why);
     }
     let detail = detail(&resolution).0;
     let count = ids.len();
+    let named = first_few(&ids);
     let answers: Vec<Result<_, Problem>> = stream::iter(ids)
         .map(|id| {
             let (api, resolution) = (console.api.clone(), resolution.clone());
@@ -87,7 +98,7 @@ pub(in crate::console) async fn resolve_many(
     let mut response = Redirect::to(&link.text()).into_response();
     response
         .extensions_mut()
-        .insert(Detail(format!("{detail} ({done} of {count})")));
+        .insert(Detail(format!("{detail} ({done} of {count}): {named}")));
     response
 }
 
@@ -116,6 +127,9 @@ fn resolution(visitor: &Visitor, form: &Form) -> Result<Resolution, String> {
         },
     };
     let note = form.text("note").unwrap_or_default().to_owned();
+    if note.len() > LONGEST_NOTE {
+        return Err(words.long_note.to_owned());
+    }
     if decision == Decision::Abandon && note.trim().is_empty() {
         return Err(words.abandon_hint.to_owned());
     }
@@ -128,7 +142,10 @@ fn resolution(visitor: &Visitor, form: &Form) -> Result<Resolution, String> {
             _ => None,
         },
         body: match decision {
-            Decision::Retry if form.text("edit").is_some() => json("body", words.edit_request)?,
+            Decision::Retry if form.text("edit").is_some() => {
+                let body = json("body", words.edit_request)?;
+                Some(body.ok_or_else(|| format!("{}: {}", words.edit_request, words.not_json))?)
+            }
             _ => None,
         },
     })

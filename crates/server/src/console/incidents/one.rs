@@ -16,6 +16,10 @@ use crate::console::words::Common;
 use crate::console::{Console, problem, shape};
 use crate::view::{DecisionView, ExchangeView, IncidentDetailView};
 
+/// How many attempts and checks the page shows, and how much of each of their bodies.
+const MOST: usize = 30;
+const SHORT: usize = 8 * 1024;
+
 /// A request or an answer, in the parts in which it is looked at.
 #[derive(Default)]
 pub(super) struct Sides {
@@ -23,6 +27,8 @@ pub(super) struct Sides {
     status: Option<String>,
     headers: Option<String>,
     body: Option<String>,
+    /// The body to be edited: laid out, and otherwise to the letter.
+    editable: Option<String>,
 }
 
 /// A decision that may be chosen, with what certainly comes of it.
@@ -74,6 +80,12 @@ impl IncidentPage<'_> {
         self.row.state == "open"
     }
 
+    /// The last of them; the saga's page has them all.
+    fn history(&self) -> &[ExchangeView<'_>] {
+        let all = self.detail.history.as_deref().unwrap_or_default();
+        &all[all.len().saturating_sub(MOST)..]
+    }
+
     fn took(exchange: &ExchangeView<'_>) -> String {
         exchange.duration_ms.map_or_else(
             || "…".to_owned(),
@@ -82,7 +94,12 @@ impl IncidentPage<'_> {
     }
 
     fn body(body: &Json) -> String {
-        shape::payload(body)
+        let mut shown = shape::payload(body);
+        if shown.len() > SHORT {
+            shown.truncate(shown.floor_char_boundary(SHORT));
+            shown.push_str("\n…");
+        }
+        shown
     }
 }
 
@@ -132,7 +149,7 @@ async fn page(
     let detail = IncidentDetailView::new(&row, behind.as_ref(), now, shown);
     let request = detail.incident.request.as_ref().map(sides);
     let typed_body = typed.text("body").map(str::to_owned);
-    let edited = typed_body.or_else(|| request.as_ref()?.body.clone());
+    let edited = typed_body.or_else(|| request.as_ref()?.editable.clone());
     let chosen = typed.text("decision").unwrap_or("retry");
     let choice = |word, name, hint| Choice {
         word,
@@ -191,6 +208,7 @@ fn sides(whole: &Json) -> Sides {
         status: parts.status.map(|status| status.to_string()),
         headers: raw(parts.headers),
         body: raw(parts.body),
+        editable: parts.body.map(|body| shape::editable(body.get())),
     }
 }
 

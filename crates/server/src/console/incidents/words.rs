@@ -36,6 +36,8 @@ words! {
             "后续步骤与补偿会读取它；没有读取时可留空。";
         note_why: "Why, for the record", "原因（记录在案）";
         not_json: "is not JSON; nothing was decided", "不是 JSON，未作处理";
+        too_many: "At most 500 incidents can be decided at once; nothing was decided.", "一次最多处理 500 张异常单；未作处理。";
+        long_note: "A note has at most 10,000 bytes; nothing was decided.", "备注最多 10,000 字节；未作处理。";
         choose: "Choose a decision; nothing was decided.", "请选择处理方式；未作处理。";
         select_some: "Select at least one incident; nothing was decided.", "请至少选择一项；未作处理。";
         resolved_as: "Decided", "处理结果";

@@ -67,6 +67,7 @@ impl Asked {
             since: moment(&self.since)?,
             until: moment(&self.until)?,
             text: wanted(&self.text),
+            seen: None,
         })
     }
 
