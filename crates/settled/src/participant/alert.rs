@@ -102,7 +102,7 @@ impl AlertPost {
         match self.http.carry(request, until).await {
             Answer::NotSent(_) => Answer::NotSent("the receiver was not reached".to_owned()),
             Answer::Unknown(_) => Answer::Unknown("the receiver's answer did not come".to_owned()),
-            answer => answer,
+            answer @ Answer::Responded(_) => answer,
         }
     }
 
