@@ -24,6 +24,7 @@ mod memory;
 #[cfg(test)]
 mod round_trip;
 mod schedule;
+mod seen;
 mod sqlite;
 mod stats;
 mod step_text;
@@ -45,10 +46,11 @@ pub use incident::{
 };
 pub use memory::MemoryJournal;
 pub use schedule::{ScheduleChange, ScheduleRow};
+pub use seen::Seen;
 pub use sqlite::{OpenError, SqliteJournal, SqliteKeeper};
 pub use stats::{BATCH_BUCKETS, CommitCounts, CommitStats, LATENCY_BUCKETS_US};
 pub use store::{
     CommitError, Due, DueCursor, DueSaga, Ended, Journal, Keeper, Opened, Page, ReadError, Reader,
-    SagaFilter, SagaKey, Seen, Snapshot, StoredSaga,
+    SagaFilter, SagaKey, Snapshot, StoredSaga,
 };
 pub use writer::{ChangeReply, Deliver, PruneReply, Writer};

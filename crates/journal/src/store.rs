@@ -1,8 +1,5 @@
 //! What a store must do, and the errors that it may give.
 
-use std::fmt;
-use std::sync::Arc;
-
 use settled_protocol::{Json, Record, SagaState, Timestamp};
 
 use crate::audit::{AuditFilter, AuditRow};
@@ -10,6 +7,7 @@ use crate::change::Change;
 use crate::entry::{Append, Appended, Misplaced, SagaNo};
 use crate::incident::{IncidentFilter, IncidentGroup, IncidentRow, IncidentTally, Untold};
 use crate::schedule::ScheduleRow;
+use crate::seen::Seen;
 
 /// What is known of a journal when it is opened.
 #[derive(Clone, Debug)]
@@ -278,16 +276,6 @@ pub struct SagaFilter {
     /// What of an input is seen by whoever looks; all of it where there is none. A text that is in what
     /// is not seen is not found, and costs what any text costs that is not there.
     pub seen: Option<Seen>,
-}
-
-/// Makes of an input's text what of it is seen.
-#[derive(Clone)]
-pub struct Seen(pub Arc<dyn Fn(&str) -> String + Send + Sync>);
-
-impl fmt::Debug for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seen")
-    }
 }
 
 /// One page of a longer list.

@@ -337,6 +337,7 @@ impl World {
             }),
             participant: arbitrary::maybe(random, |_| "pay.example".to_owned()),
             fault: None,
+            seen: None,
         };
         let groups = sqlite.incident_groups(&filter).unwrap();
         assert_eq!(

@@ -4,6 +4,7 @@ use settled_protocol::{Json, Timestamp};
 
 use super::group::fault;
 use crate::change::Telling;
+use crate::seen::Seen;
 
 /// A row of the incident table: the log table of old, kept by the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct IncidentFilter {
     pub participant: Option<String>,
     /// With this fault: the error without what differs from saga to saga, see [`fault`].
     pub fault: Option<String>,
+    /// What of a fault is seen by whoever looks: `fault` may be what they were shown.
+    pub seen: Option<Seen>,
 }
 
 impl IncidentFilter {
@@ -109,10 +112,11 @@ impl IncidentFilter {
                 .participant
                 .as_deref()
                 .is_none_or(|wanted| is_participant(columns.participant, wanted))
-            && self
-                .fault
-                .as_deref()
-                .is_none_or(|wanted| columns.error.is_some_and(|error| fault(error) == wanted))
+            && self.fault.as_deref().is_none_or(|wanted| {
+                let found = columns.error.map(fault).unwrap_or_default();
+                let seen = self.seen.as_ref();
+                found == wanted || seen.is_some_and(|seen| seen.0(&found) == wanted)
+            })
     }
 }
 
@@ -146,5 +150,26 @@ mod tests {
         assert!(is_participant(Some("stock.local:80"), "STOCK.local:80"));
         assert!(!is_participant(Some("stock.local:80"), "stock"));
         assert!(!is_participant(None, ""));
+    }
+
+    #[test]
+    fn a_fault_is_found_as_it_is_and_as_it_was_shown() {
+        let filter = |fault: &str| IncidentFilter {
+            fault: Some(fault.to_owned()),
+            seen: Some(Seen(std::sync::Arc::new(|text: &str| {
+                text.replace("hunter", "••••••")
+            }))),
+            ..IncidentFilter::default()
+        };
+        let columns = IncidentColumns {
+            name: None,
+            step: None,
+            kind: None,
+            participant: None,
+            error: Some("the password hunter was refused"),
+        };
+        assert!(filter("the password hunter was refused").matches(columns));
+        assert!(filter("the password •••••• was refused").matches(columns));
+        assert!(!filter("the password was refused").matches(columns));
     }
 }

@@ -15,7 +15,8 @@ use super::error::read_error;
 use super::names::Texts;
 use crate::cursor::SagaCursor;
 use crate::entry::SagaNo;
-use crate::store::{Page, ReadError, SagaFilter, Seen};
+use crate::seen::Seen;
+use crate::store::{Page, ReadError, SagaFilter};
 use crate::time_text::{self, TimeText};
 
 /// How many rows one page looks at.

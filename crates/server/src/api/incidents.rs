@@ -11,7 +11,9 @@ use super::problem::Problem;
 use super::query::Query;
 use super::reveal::{Asker, REVEAL};
 use super::{Api, json};
-use crate::view::{Behind, IncidentDetailView, IncidentGroupsView, IncidentView, IncidentsView};
+use crate::view::{
+    Behind, IncidentDetailView, IncidentGroupsView, IncidentView, IncidentsView, Shown,
+};
 
 /// The longest name to look for.
 const LONGEST: usize = 256;
@@ -51,7 +53,7 @@ pub(super) async fn list(
     let how = api.shown(api.reveals(&query, &asker)?);
     let filter = IncidentFilter {
         open: query.word("state", is_open, &["open", "resolved"])?,
-        ..filter(&query)?
+        ..filter(&query, api.masked())?
     };
     let page = api
         .coordinator()
@@ -89,7 +91,10 @@ pub(super) async fn groups(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = Query::read(query.as_deref(), &FILTER)?;
-    let groups = api.coordinator().incident_groups(filter(&query)?).await?;
+    let groups = api
+        .coordinator()
+        .incident_groups(filter(&query, api.masked())?)
+        .await?;
     Ok(json(
         StatusCode::OK,
         &IncidentGroupsView::new(&groups, api.masked()),
@@ -99,7 +104,7 @@ pub(super) async fn groups(
 /// The parameters that say which incidents are meant, but for their state.
 const FILTER: [&str; 6] = ["saga", "name", "step", "kind", "participant", "fault"];
 
-fn filter(query: &Query<'_>) -> Result<IncidentFilter, Problem> {
+fn filter(query: &Query<'_>, shown: Shown<'_>) -> Result<IncidentFilter, Problem> {
     Ok(IncidentFilter {
         open: None,
         saga: query.bounded("saga", LONGEST)?,
@@ -108,6 +113,7 @@ fn filter(query: &Query<'_>) -> Result<IncidentFilter, Problem> {
         kind: kind(query.bounded("kind", LONGEST)?, "kind")?,
         participant: query.bounded("participant", LONGEST)?,
         fault: query.bounded("fault", LONGEST_FAULT)?,
+        seen: shown.seen(),
     })
 }
 

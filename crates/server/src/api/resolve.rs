@@ -23,7 +23,7 @@ use super::sagas::by;
 use super::{Api, json};
 use crate::access::Bearer;
 use crate::audit::Detail;
-use crate::view::IncidentView;
+use crate::view::{IncidentView, Shown};
 
 /// How many incidents one request may decide.
 const MOST: usize = 500;
@@ -115,7 +115,10 @@ pub(super) async fn many(
     let mut fields = Object::read(&body)?;
     let resolution = resolution(&mut fields, bearer)?;
     let ids = fields.strings("ids", MOST)?;
-    let filter = fields.object("filter")?.map(filter).transpose()?;
+    let filter = fields.object("filter")?;
+    let filter = filter
+        .map(|fields| filter_of(fields, api.masked()))
+        .transpose()?;
     fields.finish(&[&FIELDS[..], &["ids", "filter"]].concat())?;
     let (ids, more) = match (ids, filter) {
         (Some(ids), None) => (ids, false),
@@ -211,7 +214,7 @@ async fn matching(api: &Api, filter: IncidentFilter) -> Result<(Vec<String>, boo
     }
 }
 
-fn filter(mut fields: Object<'_>) -> Result<IncidentFilter, Problem> {
+fn filter_of(mut fields: Object<'_>, shown: Shown<'_>) -> Result<IncidentFilter, Problem> {
     let state = fields.string("state", 20)?;
     if state.is_some_and(|state| is_open(&state) != Some(true)) {
         let message = "expected \"open\": only open incidents can be decided";
@@ -225,6 +228,7 @@ fn filter(mut fields: Object<'_>) -> Result<IncidentFilter, Problem> {
         kind: kind(fields.string("kind", 256)?, "filter.kind")?,
         participant: fields.string("participant", 256)?,
         fault: fields.string("fault", 10_000)?,
+        seen: shown.seen(),
     };
     fields.finish(&[
         "state",

@@ -104,7 +104,7 @@ impl Observer for Metrics {
         self.changed();
         let kind = kind.as_str();
         self.incidents.get_or_create(&ByKind { kind }).inc();
-        if is_alert(&saga.name) {
+        if is_alert(&saga.name, &saga.id) {
             // It is given up, and said so then.
             return;
         }
@@ -155,7 +155,7 @@ impl Observer for Metrics {
         self.settled.get_or_create(&labels).inc();
         let durations = self.durations.get_or_create(&labels);
         durations.observe(seconds(elapsed));
-        if is_alert(&saga.name) {
+        if is_alert(&saga.name, &saga.id) {
             let delivered = state == SagaState::Completed;
             let outcome = if delivered {
                 "delivered"

@@ -4,7 +4,9 @@
 //! says (states, names, times) does not.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use settled::journal::Seen;
 use settled::mask::Mask;
 use settled::protocol::Json;
 
@@ -24,6 +26,14 @@ impl<'m> Shown<'m> {
     /// What masks them; none where they are shown as they are.
     pub(crate) const fn mask(self) -> Option<&'m Mask> {
         self.0
+    }
+
+    /// The same for texts that are looked for; none where they are shown as they are.
+    pub(crate) fn seen(self) -> Option<Seen> {
+        let mask = self.0?.clone();
+        Some(Seen(Arc::new(move |text: &str| {
+            mask.text(text).into_owned()
+        })))
     }
 
     /// A payload; cheap where nothing of it is masked.

@@ -36,10 +36,12 @@ use crate::schedule::Timing;
 /// What the sagas are named that deliver alerts.
 pub const ALERT_SAGA: &str = "settled.alert";
 
-/// Whether a saga of this name delivers an alert.
+/// Whether a saga of this name and id delivers an alert. Both are refused to others; a record from
+/// before they were may have one of them.
 #[must_use]
-pub fn is_alert(name: &str) -> bool {
-    name == ALERT_SAGA
+pub fn is_alert(name: &str, id: &str) -> bool {
+    let rest = id.strip_prefix(ALERT_SAGA);
+    name == ALERT_SAGA && rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// What is told, and when.

@@ -19,7 +19,7 @@ use super::digest::{self, DueDigest};
 use super::event::{Standing, Voice};
 use super::id::{digest_id, reminder_moment, telling_id};
 use super::pace::{Lately, Pace};
-use super::{AlertSettings, is_alert, saga};
+use super::{ALERT_SAGA, AlertSettings, is_alert, saga};
 use crate::coordinator::{CommandError, Coordinator, Health, SubmitError};
 use crate::definition::Definition;
 
@@ -155,7 +155,7 @@ impl Teller {
             let untold = self.coordinator.untold(remind_before, MOST).await?;
             let (own, others): (Vec<Untold>, Vec<Untold>) = untold
                 .into_iter()
-                .partition(|untold| is_alert(&untold.incident.name));
+                .partition(|untold| is_alert(&untold.incident.name, &untold.incident.saga));
             let mut again = !own.is_empty();
             self.give_up(own).await?;
             for telling in TELLINGS {
@@ -317,7 +317,7 @@ impl Teller {
         let mut groups = coordinator
             .incident_groups(IncidentFilter::default())
             .await?;
-        groups.retain(|group| !is_alert(&group.name));
+        groups.retain(|group| group.name != ALERT_SAGA);
         let standing = Standing {
             counts: coordinator.counts().await?,
             groups,

@@ -199,7 +199,7 @@ impl Calls {
                 callback: &callback,
                 trace: &flight.trace,
                 span_id: self.random.u64(1..),
-                alert: alerts::is_alert(&at.name),
+                alert: alerts::is_alert(&at.name, &at.id),
             },
         );
         let call = self.open(at.no, leg, kind, slot);

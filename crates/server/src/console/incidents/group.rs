@@ -31,7 +31,7 @@ impl<'a> Group<'a> {
             .field("name", &of.name)
             .field("step", &of.step)
             .field("kind", &of.kind)
-            .field("fault", &of.fault);
+            .field("fault", &payloads.text(&of.fault));
         Self {
             of,
             kind: Words::of(language).kind(&of.kind),

@@ -15,6 +15,7 @@ use crate::console::page::{Page, Place, render};
 use crate::console::visitor::Visitor;
 use crate::console::words::Common;
 use crate::console::{Console, problem, shape};
+use crate::view::Shown as Payloads;
 
 const PAGE: usize = 50;
 
@@ -56,7 +57,7 @@ impl Asked {
         }
     }
 
-    fn filter(&self) -> IncidentFilter {
+    fn filter(&self, payloads: Payloads<'_>) -> IncidentFilter {
         let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         IncidentFilter {
             open: match &*self.state {
@@ -70,12 +71,13 @@ impl Asked {
             kind: wanted(&self.kind),
             participant: wanted(&self.participant),
             fault: wanted(&self.fault),
+            seen: payloads.seen(),
         }
     }
 
     /// Whether more is asked for than a state.
     fn is_narrow(&self) -> bool {
-        let filter = self.filter();
+        let filter = self.filter(Payloads::WHOLE);
         [
             filter.saga,
             filter.name,
@@ -137,21 +139,21 @@ pub(in crate::console) async fn list(
 ) -> Response {
     let (common, words) = (visitor.words(), Words::of(visitor.language));
     let asked = Asked::read(query.as_deref().unwrap_or_default());
-    let coordinator = console.coordinator();
-    let found = coordinator.incidents(asked.filter(), asked.cursor.clone(), PAGE);
+    let (coordinator, payloads) = (console.coordinator(), console.api.masked());
+    let found = coordinator.incidents(asked.filter(payloads), asked.cursor.clone(), PAGE);
     let found = match found.await {
         Ok(found) => found,
         Err(error) => return problem::unreadable(&visitor, error),
     };
     let groups = match asked.state.as_str() {
-        "open" => coordinator.incident_groups(asked.filter()).await,
+        "open" => coordinator.incident_groups(asked.filter(payloads)).await,
         _ => Ok(Vec::new()),
     };
     let groups = match groups {
         Ok(groups) => groups,
         Err(error) => return problem::unreadable(&visitor, error),
     };
-    let (now, payloads) = (coordinator.clock().now(), console.api.masked());
+    let now = coordinator.clock().now();
     let page = Page::new(&console, &visitor, Place::Incidents, common.incidents);
     let shown = ListPage {
         page: page.await.live(),
