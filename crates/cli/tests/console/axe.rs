@@ -20,11 +20,18 @@ pub(crate) fn axe(test: &str) -> Option<Axe> {
     }
 }
 
+/// The page hears of its new width with its next picture, and does with it what is to be done.
+const SETTLED_DOWN: &str = "Promise.race([
+    new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(() => seen(true)))),
+    new Promise((over) => setTimeout(() => over(false), 500)),
+])";
+
 /// Collects what is serious of a page in each light and width.
 pub(crate) fn look_at(axe: &Axe, page: &Page, name: &str, found: &mut Vec<String>) {
     for width in WIDTHS {
         for dark in [false, true] {
             page.look(Look { width, dark }).unwrap();
+            page.eval(SETTLED_DOWN).unwrap();
             for one in axe.look_at(page).unwrap() {
                 if one.is_serious() {
                     let light = if dark { "dark" } else { "light" };

@@ -130,6 +130,11 @@ async fn admit(console: &Console, mut request: Request, next: Next) -> Response 
                 .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         }
     };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        // The address of a form, and nothing to look at.
+        let why = visitor.words().nothing_here;
+        response = problem::of(&visitor, StatusCode::METHOD_NOT_ALLOWED, why);
+    }
     if let Some(cookie) = new_cookie {
         set_session(response.headers_mut(), &cookie, console.api.is_secure());
     }
