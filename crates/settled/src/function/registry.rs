@@ -34,7 +34,7 @@ pub struct Registry<S> {
 }
 
 /// Runs a saga of its own to its end, for a saga that calls it with
-/// [`super::Propagation::RequiresNew`].
+/// [`Propagation::RequiresNew`](settled_transaction::Propagation::RequiresNew).
 pub trait RunApart: Send + Sync {
     /// Starts the saga, or finds the one that was started under this id, and waits for its end: what
     /// it returned, or what is certain of it.
@@ -119,7 +119,7 @@ impl<S: Clone + Send + Sync + 'static> Registry<S> {
     }
 
     /// Registers an operation: see [`Registry::add`].
-    /// With it goes its recovery, under its name and [`RECOVERY`]: for those that were begun in the
+    /// With it goes its recovery, under its name and `.recovery`: for those that were begun in the
     /// service's own database.
     pub fn add_operation<O: Operation<S>>(&mut self, name: &str, operation: O) -> bool {
         let operation = Arc::new(operation);
