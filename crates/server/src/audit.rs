@@ -29,6 +29,14 @@ pub(crate) struct Detail(pub(crate) String);
 #[derive(Clone, Debug)]
 pub(crate) struct Target(pub(crate) String);
 
+/// What a request is about: the part of its path that the route's has a name for.
+pub(crate) fn target(route: &str, path: &str) -> Option<String> {
+    let mut parts = route.split('/').zip(path.split('/'));
+    let (_, part) = parts.find(|(name, _)| name.starts_with('{'))?;
+    let text = percent_encoding::percent_decode_str(part);
+    Some(text.decode_utf8_lossy().into_owned())
+}
+
 /// A change that was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {

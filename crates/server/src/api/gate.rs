@@ -33,7 +33,7 @@ pub(super) async fn gate(State(api): State<Api>, mut request: Request, next: Nex
     let change = route.and_then(|route| {
         Some(Change {
             action: route.action?,
-            target: target(route, &request),
+            target: audit::target(route.path, request.uri().path()),
             peer: request.extensions().get::<Peer>().copied(),
         })
     });
@@ -135,14 +135,6 @@ pub(super) fn method_label(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         _ => "other",
     }
-}
-
-/// What a request is about: the part of its path that the route has a name for.
-fn target(route: &Route, request: &Request) -> Option<String> {
-    let parts = route.path.split('/').zip(request.uri().path().split('/'));
-    let (_, part) = parts.into_iter().find(|(name, _)| name.starts_with('{'))?;
-    let text = percent_encoding::percent_decode_str(part);
-    Some(text.decode_utf8_lossy().into_owned())
 }
 
 /// Why a request is not let through, and whose it is where that is known.

@@ -42,7 +42,7 @@ use problem::Kind;
 pub(crate) use incidents::behind;
 pub(crate) use participants::set_limits;
 pub(crate) use problem::Problem;
-pub(crate) use resolve::{first_few, resolve};
+pub(crate) use resolve::{MOST, detail, resolve, resolve_all};
 pub(crate) use reveal::{no_marks, search};
 
 /// How far the server has come.

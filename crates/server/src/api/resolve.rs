@@ -26,7 +26,7 @@ use crate::audit::Detail;
 use crate::view::{IncidentView, Shown};
 
 /// How many incidents one request may decide.
-const MOST: usize = 500;
+pub(crate) const MOST: usize = 500;
 
 /// How many of them are on their way to the journal side by side: it commits in groups.
 const TOGETHER: usize = 64;
@@ -128,17 +128,7 @@ pub(super) async fn many(
             return Err(Problem::field("ids", message));
         }
     };
-    let answers: Vec<Result<IncidentRow, Problem>> = stream::iter(ids.clone())
-        .map(|id| {
-            let (api, resolution) = (api.clone(), resolution.clone());
-            async move { resolve(&api, &id, resolution).await }
-        })
-        .buffered(TOGETHER)
-        .collect()
-        .await;
-    let done = answers.iter().filter(|answer| answer.is_ok()).count();
-    let said = detail(&resolution).0;
-    let detail = format!("{said} ({done} of {}): {}", ids.len(), first_few(&ids));
+    let (answers, detail) = resolve_all(&api, &ids, &resolution).await;
     let results = ids.iter().zip(&answers);
     let shown = ResolutionsView {
         results: results
@@ -155,12 +145,12 @@ pub(super) async fn many(
         more,
     };
     let mut response = json(StatusCode::OK, &shown);
-    response.extensions_mut().insert(Detail(detail));
+    response.extensions_mut().insert(detail);
     Ok(response)
 }
 
 /// The first of many ids, for the audit log.
-pub(crate) fn first_few(ids: &[String]) -> String {
+fn first_few(ids: &[String]) -> String {
     let mut text = ids.iter().take(10).map(String::as_str).collect::<Vec<_>>();
     if ids.len() > text.len() {
         text.push("…");
@@ -169,7 +159,7 @@ pub(crate) fn first_few(ids: &[String]) -> String {
 }
 
 /// What the audit log says of a decision.
-fn detail(resolution: &Resolution) -> Detail {
+pub(crate) fn detail(resolution: &Resolution) -> Detail {
     let edited = if resolution.body.is_some() {
         ", edited"
     } else {
@@ -177,6 +167,27 @@ fn detail(resolution: &Resolution) -> Detail {
     };
     let (decision, by) = (resolution.decision.as_str(), &resolution.by);
     Detail(format!("{decision}{edited}, by {by:?}"))
+}
+
+/// Puts the same decision on record for many, and gives what became of each, in order, and what the
+/// audit log says of them.
+pub(crate) async fn resolve_all(
+    api: &Api,
+    ids: &[String],
+    resolution: &Resolution,
+) -> (Vec<Result<IncidentRow, Problem>>, Detail) {
+    let answers: Vec<_> = stream::iter(ids.to_vec())
+        .map(|id| {
+            let (api, resolution) = (api.clone(), resolution.clone());
+            async move { resolve(&api, &id, resolution).await }
+        })
+        .buffered(TOGETHER)
+        .collect()
+        .await;
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    let said = detail(resolution).0;
+    let text = format!("{said} ({done} of {}): {}", ids.len(), first_few(ids));
+    (answers, Detail(text))
 }
 
 /// Puts a decision on record and gives the incident as it is then.

@@ -166,13 +166,7 @@ fn asked(
 fn change(request: &Request) -> Option<(&'static str, Option<String>)> {
     let pattern = request.extensions().get::<MatchedPath>()?.as_str();
     let (_, action) = CHANGES.iter().find(|(path, _)| *path == pattern)?;
-    let mut parts = pattern.split('/').zip(request.uri().path().split('/'));
-    let target = parts.find(|(name, _)| name.starts_with('{'));
-    let target = target.map(|(_, part)| {
-        let text = percent_encoding::percent_decode_str(part);
-        text.decode_utf8_lossy().into_owned()
-    });
-    Some((action, target))
+    Some((action, audit::target(pattern, request.uri().path())))
 }
 
 /// Whether a form was sent from a page of our own. A browser says so; what says nothing is no

@@ -110,6 +110,11 @@ impl Visitor {
         self.may(&[Role::Operate, Role::Admin])
     }
 
+    /// Whether they want to see what is masked, and may.
+    pub(super) fn reveals(&self, asked: &Form) -> bool {
+        self.may_see_all() && asked.text("reveal") == Some("true")
+    }
+
     /// Whether they may see what is masked, and the audit log.
     pub(super) fn may_see_all(&self) -> bool {
         self.may(&[Role::Admin])

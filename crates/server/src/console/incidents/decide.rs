@@ -3,27 +3,20 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use settled::protocol::{Decision, Json, Resolution};
 
 use super::one;
 use super::words::Words;
-use crate::api::{Problem, first_few, resolve};
-use crate::audit::{ANONYMOUS, Detail};
+use crate::api::{MOST, detail, resolve, resolve_all};
+use crate::audit::ANONYMOUS;
 use crate::console::form::Form;
 use crate::console::link::Link;
 use crate::console::visitor::Visitor;
 use crate::console::{Console, problem};
 
-/// How many one form may decide.
-const MOST: usize = 500;
-
 /// The longest note, in bytes.
 const LONGEST_NOTE: usize = 10_000;
-
-/// How many are on their way to the journal side by side: it commits in groups.
-const TOGETHER: usize = 64;
 
 /// Decides one incident.
 pub(in crate::console) async fn resolve_one(
@@ -47,8 +40,8 @@ pub(in crate::console) async fn resolve_one(
     };
     match decided {
         Ok(detail) => {
-            let id = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
-            let mut response = Redirect::to(&format!("/console/incidents/{id}")).into_response();
+            let link = Link::to("incidents").part(&id);
+            let mut response = Redirect::to(&link.text()).into_response();
             response.extensions_mut().insert(detail);
             response
         }
@@ -79,37 +72,16 @@ pub(in crate::console) async fn resolve_many(
         let why = Words::of(visitor.language).select_some;
         return problem::of(&visitor, StatusCode::BAD_REQUEST, why);
     }
-    let detail = detail(&resolution).0;
     let count = ids.len();
-    let named = first_few(&ids);
-    let answers: Vec<Result<_, Problem>> = stream::iter(ids)
-        .map(|id| {
-            let (api, resolution) = (console.api.clone(), resolution.clone());
-            async move { resolve(&api, &id, resolution).await }
-        })
-        .buffered(TOGETHER)
-        .collect()
-        .await;
+    let (answers, detail) = resolve_all(&console.api, &ids, &resolution).await;
     let done = answers.iter().filter(|answer| answer.is_ok()).count();
     let link = Link::to("incidents")
         .field("state", "open")
         .field("decided", &done.to_string())
         .field("of", &count.to_string());
     let mut response = Redirect::to(&link.text()).into_response();
+    response.extensions_mut().insert(detail);
     response
-        .extensions_mut()
-        .insert(Detail(format!("{detail} ({done} of {count}): {named}")));
-    response
-}
-
-/// What the audit log says of a decision.
-fn detail(resolution: &Resolution) -> Detail {
-    let edited = if resolution.body.is_some() {
-        ", edited"
-    } else {
-        ""
-    };
-    Detail(format!("{}{edited}", resolution.decision.as_str()))
 }
 
 /// Reads a decision; the error is for whoever filled in the form.

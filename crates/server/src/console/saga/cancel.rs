@@ -8,6 +8,7 @@ use super::page::again;
 use crate::api::Problem;
 use crate::audit::ANONYMOUS;
 use crate::console::form::Form;
+use crate::console::link::Link;
 use crate::console::visitor::Visitor;
 use crate::console::{Console, problem};
 
@@ -22,10 +23,7 @@ pub(in crate::console) async fn cancel(
     }
     let by = visitor.name().unwrap_or(ANONYMOUS);
     match console.coordinator().cancel(&id, by).await {
-        Ok(()) => {
-            let id = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
-            Redirect::to(&format!("/console/sagas/{id}")).into_response()
-        }
+        Ok(()) => Redirect::to(&Link::to("sagas").part(&id).text()).into_response(),
         Err(error) => {
             let why = Problem::from(error);
             again(&console, &visitor, &id, why.status(), why.detail()).await

@@ -82,7 +82,7 @@ pub(in crate::console) async fn show(
     RawQuery(query): RawQuery,
 ) -> Response {
     let asked = Form::read(query.as_deref().unwrap_or_default());
-    let reveal = visitor.may_see_all() && asked.text("reveal") == Some("true");
+    let reveal = visitor.reveals(&asked);
     page(&console, &visitor, &id, reveal, None).await
 }
 

@@ -74,7 +74,7 @@ async fn page(
     };
     let now = coordinator.clock().now();
     let page = Page::new(console, visitor, Place::Schedules, &view.row.name).await;
-    let reveal = visitor.may_see_all() && said.text("reveal") == Some("true");
+    let reveal = visitor.reveals(said);
     let payloads = console.api.shown(reveal);
     let document = payloads.json(&view.row.document);
     let document = document.as_str();
